@@ -1,0 +1,302 @@
+//! What goes into a module and what comes out of it.
+
+use instant::Instant;
+use std::fmt;
+
+/// A transport that the module asked for. Never used again once it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LinkId(pub u32);
+
+/// A name look-up that the module asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct QueryId(pub u32);
+
+/// What became of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkEvent<'a> {
+    /// The transport is up; with TLS, after the handshake.
+    Opened,
+    /// It did not come up.
+    Failed(NetError),
+    /// Bytes from the peer, in any slicing.
+    Data(&'a [u8]),
+    /// The peer closed its side (FIN).
+    Closed,
+    /// The transport broke (RST, time-out).
+    Reset,
+}
+
+/// Why a transport or a look-up failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetError {
+    /// The name has no address, or no server answered.
+    Dns,
+    /// The peer refused (RST to SYN).
+    Refused,
+    /// Nobody answered in time.
+    Timeout,
+    /// No route.
+    Unreachable,
+    /// The peer broke the connection off while it was being made.
+    Reset,
+    /// The TLS handshake failed.
+    Tls,
+    /// Anything else.
+    Other,
+}
+
+impl fmt::Display for NetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dns => "name not resolved",
+            Self::Refused => "connection refused",
+            Self::Timeout => "connection timed out",
+            Self::Unreachable => "no route to host",
+            Self::Reset => "connection reset",
+            Self::Tls => "TLS handshake failed",
+            Self::Other => "network error",
+        })
+    }
+}
+
+impl std::error::Error for NetError {}
+
+/// What the world does to a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NetworkEvent {
+    /// The network takes the PDP context away (`+CGEV: NW PDN DEACT 1`): links die without a word to the peer.
+    PdpDeactivated,
+    /// The signal changes: 0 to 31 as in `+CSQ`, 99 unknown. 99 for long means deregistration.
+    Signal {
+        /// Received signal strength indication, 0 to 31, 99 unknown.
+        rssi: u8,
+    },
+    /// The registration changes.
+    Registration(Registration),
+    /// The SIM changes.
+    Sim(Sim),
+    /// Power is cut and comes back: no goodbye to the peer, boot reports follow.
+    PowerCycle,
+}
+
+/// Network registration, `<stat>` of 3GPP TS 27.007 §7.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Registration {
+    /// 0: not registered, not searching.
+    NotRegistered,
+    /// 1: registered, home network.
+    #[default]
+    Home,
+    /// 2: searching.
+    Searching,
+    /// 3: denied (a SIM in arrears).
+    Denied,
+    /// 5: registered, roaming.
+    Roaming,
+}
+
+impl Registration {
+    /// The number that `+CREG` prints.
+    pub const fn stat(self) -> u8 {
+        match self {
+            Self::NotRegistered => 0,
+            Self::Home => 1,
+            Self::Searching => 2,
+            Self::Denied => 3,
+            Self::Roaming => 5,
+        }
+    }
+
+    /// Is there service?
+    pub const fn has_service(self) -> bool {
+        matches!(self, Self::Home | Self::Roaming)
+    }
+}
+
+/// The SIM as `+CPIN` tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Sim {
+    /// Usable.
+    #[default]
+    Ready,
+    /// Wants this PIN first.
+    Pin(String),
+    /// Not there.
+    Absent,
+    /// Still starting: `+CME ERROR: 14`.
+    Busy,
+}
+
+/// What the module wants done, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Bytes for the host.
+    Serial(Vec<u8>),
+    /// Resolve `host` and open a transport to it; answer with [`LinkEvent::Opened`] or [`LinkEvent::Failed`].
+    Open {
+        /// Its name from now on.
+        link: LinkId,
+        /// Name or address, as the host typed it.
+        host: String,
+        /// TCP port.
+        port: u16,
+        /// Whether TLS runs inside.
+        tls: bool,
+    },
+    /// Bytes for the peer.
+    Send {
+        /// Which link.
+        link: LinkId,
+        /// What to send.
+        bytes: Vec<u8>,
+    },
+    /// Send what is pending, then close (FIN). No further event is wanted.
+    Close {
+        /// Which link.
+        link: LinkId,
+    },
+    /// Drop the link at once: what is pending is lost. The peer hears nothing, or RST where silence cannot be had.
+    Abort {
+        /// Which link.
+        link: LinkId,
+    },
+    /// Look a name up; answer with `Module::resolved`.
+    Resolve {
+        /// Its name from now on.
+        query: QueryId,
+        /// The name.
+        host: String,
+    },
+    /// The UART changes to this many bits per second.
+    Baud(u32),
+    /// The module has switched itself off.
+    PoweredOff,
+    /// What happened, for people; only with [`Config::trace`].
+    Trace(Trace),
+}
+
+/// One line of the trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub kind: TraceKind,
+}
+
+/// What a trace line tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TraceKind {
+    /// A command line from the host, or data that it typed.
+    FromHost(Vec<u8>),
+    /// A frame for the host.
+    ToHost(Vec<u8>),
+    /// An MQTT packet to the broker, in words.
+    ToBroker(String),
+    /// An MQTT packet from the broker, in words.
+    FromBroker(String),
+    /// A change of state: registration, PDP context, link, session.
+    State(String),
+    /// Why something was refused, dropped, overwritten or truncated, and what would work.
+    Note(String),
+}
+
+/// Whose module it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// 15 digits.
+    pub imei: String,
+    /// 20 digits.
+    pub iccid: String,
+    /// 15 digits.
+    pub imsi: String,
+}
+
+impl Default for Identity {
+    /// Numbers from the vendor's manual pages (`AT*I`), which belong to nobody's device.
+    fn default() -> Self {
+        Self {
+            imei: "864040060365518".into(),
+            iccid: "89860621260002571487".into(),
+            imsi: "460060086257148".into(),
+        }
+    }
+}
+
+/// The network that the module finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Radio {
+    /// `+CSQ`: 0 to 31, 99 unknown.
+    pub rssi: u8,
+    /// What becomes of the registration after power-on.
+    pub registration: Registration,
+    /// The SIM at power-on.
+    pub sim: Sim,
+    /// Long name of the operator, as `+COPS` prints it with format 0.
+    pub operator: String,
+    /// Short name, format 1.
+    pub operator_short: String,
+    /// MCC and MNC, five or six digits, format 2.
+    pub plmn: String,
+    /// Tracking area code, hexadecimal digits.
+    pub tac: String,
+    /// Cell identity, hexadecimal digits.
+    pub cell: String,
+    /// The APN that the network gives when the module asks for none.
+    pub default_apn: String,
+    /// The only APNs that get a PDP context; empty: any.
+    pub allowed_apns: Vec<String>,
+    /// The address of the first PDP context.
+    pub address: std::net::Ipv4Addr,
+    /// The name servers that the network gives.
+    pub dns: [std::net::Ipv4Addr; 2],
+}
+
+impl Default for Radio {
+    fn default() -> Self {
+        Self {
+            rssi: 24,
+            registration: Registration::Home,
+            sim: Sim::Ready,
+            operator: "CHN-UNICOM".into(),
+            operator_short: "UNICOM".into(),
+            plmn: "46001".into(),
+            tac: "1863".into(),
+            cell: "00a2c315".into(),
+            default_apn: "cmiot".into(),
+            allowed_apns: Vec::new(),
+            address: std::net::Ipv4Addr::new(10, 173, 90, 29),
+            dns: [
+                std::net::Ipv4Addr::new(211, 136, 112, 50),
+                std::net::Ipv4Addr::new(211, 136, 150, 66),
+            ],
+        }
+    }
+}
+
+/// How the module keeps time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pace {
+    /// The model's delays, and no more bytes a second than its UART carries.
+    #[default]
+    Real,
+    /// No delays.
+    Fast,
+}
+
+/// How a module is made.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// IMEI and friends.
+    pub identity: Identity,
+    /// The network around it.
+    pub radio: Radio,
+    /// Whether it takes its time.
+    pub pace: Pace,
+    /// UTC, in seconds since 1970, at the instant of power-on; without it the clock starts as an unset one does.
+    pub unix_time: Option<u64>,
+    /// Bits per second of the UART; `None`: the model's default.
+    pub baud: Option<u32>,
+    /// Whether [`Output::Trace`] is wanted.
+    pub trace: bool,
+}
