@@ -1,0 +1,86 @@
+//! Topic names and filters: MQTT 3.1.1 §4.7.
+
+/// May this be the topic of a PUBLISH? Not empty, no wildcard, no NUL, at most 65,535 bytes.
+pub fn topic_name_is_valid(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    !bytes.is_empty()
+        && bytes.len() <= usize::from(u16::MAX)
+        && !bytes.iter().any(|byte| matches!(byte, b'+' | b'#' | 0))
+}
+
+/// May this be a topic filter? `+` fills a whole level, `#` the last one.
+pub fn topic_filter_is_valid(filter: &str) -> bool {
+    let bytes = filter.as_bytes();
+    if bytes.is_empty() || bytes.len() > usize::from(u16::MAX) || bytes.contains(&0) {
+        return false;
+    }
+    let mut levels = filter.split('/').peekable();
+    while let Some(level) = levels.next() {
+        let valid = match level {
+            "+" => true,
+            "#" => levels.peek().is_none(),
+            _ => !level.contains(['+', '#']),
+        };
+        if !valid {
+            return false;
+        }
+    }
+    true
+}
+
+/// Does `filter` cover `name`? Both are taken to be valid.
+pub fn topic_matches(filter: &str, name: &str) -> bool {
+    // A leading wildcard does not reach topics that begin with `$`: §4.7.2.
+    if name.starts_with('$') && filter.starts_with(['+', '#']) {
+        return false;
+    }
+    let mut names = name.split('/');
+    for level in filter.split('/') {
+        if level == "#" {
+            return true;
+        }
+        match names.next() {
+            Some(own) if level == "+" || level == own => {}
+            _ => return false,
+        }
+    }
+    names.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_of_the_standard() {
+        for (filter, name, matches) in [
+            ("sport/tennis/player1/#", "sport/tennis/player1", true),
+            ("sport/tennis/player1/#", "sport/tennis/player1/score/wimbledon", true),
+            ("sport/#", "sport", true),
+            ("sport/tennis/+", "sport/tennis/player1", true),
+            ("sport/tennis/+", "sport/tennis/player1/ranking", false),
+            ("sport/+", "sport", false),
+            ("sport/+", "sport/", true),
+            ("+/+", "/finance", true),
+            ("/+", "/finance", true),
+            ("+", "/finance", false),
+            ("#", "$SYS/broker", false),
+            ("+/monitor/Clients", "$SYS/monitor/Clients", false),
+            ("$SYS/#", "$SYS/monitor", true),
+        ] {
+            assert_eq!(topic_matches(filter, name), matches, "{filter} {name}");
+        }
+    }
+
+    #[test]
+    fn wildcards_fill_whole_levels() {
+        for good in ["#", "+", "+/tennis/#", "sport/+/player1", "/", "a//b"] {
+            assert!(topic_filter_is_valid(good), "{good}");
+        }
+        for bad in ["", "sport/tennis#", "sport/tennis/#/ranking", "sport+", "a\0"] {
+            assert!(!topic_filter_is_valid(bad), "{bad}");
+        }
+        assert!(!topic_name_is_valid("a/+"));
+        assert!(topic_name_is_valid("/"));
+    }
+}
