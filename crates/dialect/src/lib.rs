@@ -1,7 +1,22 @@
 //! The AT languages of cellular and Wi-Fi modules, described once.
+//!
+//! A [`Command`] item states a command's name, forms, parameters, ranges, replies and source; a [`Line`] item what a
+//! module prints. The module parses commands and writes lines with them, a driver the other way round, and the reference
+//! pages are printed from them. Nothing here allocates, and no input panics.
+
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod basic;
+pub mod command;
+pub mod luat;
 pub mod model;
+pub mod network;
+pub mod reply;
+pub mod value;
+pub mod wire;
 
-pub use model::Model;
+pub use command::{Command, Form, Kind, Param, ParseError, Presence, Problem, Statement};
+pub use model::{Family, Model};
+pub use reply::{Line, Piece};
+pub use value::{Value, Values};

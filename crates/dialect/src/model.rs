@@ -1,23 +1,148 @@
-//! The modules by name: dialect, limits, defaults, timing, boot reports.
+//! The modules by name: dialect, limits, defaults, timing.
+
+use crate::command::Tables;
+use crate::reply::Meaning;
+use crate::{basic, luat, network};
+use core::time::Duration;
 
 /// One module type.
 #[derive(Debug)]
 pub struct Model {
     /// What a command line calls it: `air780ep`.
     pub name: &'static str,
-    /// What the vendor calls it: `Air780EP`.
+    /// What the vendor calls it, and `AT+CGMM` answers: `Air780EP`.
     pub title: &'static str,
+    /// Who makes it, as `AT+CGMI` answers.
+    pub vendor: &'static str,
+    /// The firmware that is played, as `ATI` answers.
+    pub firmware: &'static str,
+    /// Which language it speaks.
+    pub family: Family,
+    /// Its commands, in the order of look-up.
+    pub commands: Tables,
+    /// The words of its error codes.
+    pub cme: &'static [Meaning],
+    /// What it holds.
+    pub limits: Limits,
+    /// How it comes out of the box.
+    pub defaults: Defaults,
+    /// How long it takes.
+    pub timing: Timing,
+}
+
+/// Modules that share a language, and so the code that answers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Luat (AirM2M): `MCONFIG`, `MIPSTART`, `MCONNECT` …
+    Luat,
+}
+
+/// What a model holds, in bytes unless said otherwise.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// A command line, without its CR.
+    pub line: usize,
+    /// The message of an inline publish.
+    pub publish: usize,
+    /// The message of a publish after the prompt.
+    pub publish_data: usize,
+    /// A message that is reported at once. What is longer is cut.
+    pub report: usize,
+    /// A message that is kept for the host. What is longer is cut.
+    pub cached: usize,
+    /// Kept messages.
+    pub slots: usize,
+}
+
+/// How a model comes out of the box.
+#[derive(Clone, Copy, Debug)]
+pub struct Defaults {
+    /// Bits per second.
+    pub baud: u32,
+    /// `ATE`
+    pub echo: bool,
+    /// `AT+CMEE`
+    pub cmee: u8,
+}
+
+/// How long a model takes with [pace real]; with pace fast all of these are nothing.
+///
+/// [pace real]: the option `--pace real` of the command
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// From the end of a command to its reply.
+    pub reply: Duration,
+    /// A report never follows a reply sooner.
+    pub report: Duration,
+    /// From power-on to the first boot report.
+    pub boot: Duration,
+    /// From there to a usable SIM.
+    pub sim: Duration,
+    /// From there to registration.
+    pub registration: Duration,
+    /// From registration to an active PDP context.
+    pub pdp: Duration,
 }
 
 /// Every model, in the order that they are listed to people.
-pub const ALL: &[Model] = &[
-    Model { name: "air780ep", title: "Air780EP" },
-    Model { name: "air700eaq", title: "Air700EAQ" },
-];
+pub const ALL: &[Model] = &[AIR780EP, AIR700EAQ];
+
+/// The 4G module of the vendor's MQTT guide.
+const AIR780EP: Model = Model {
+    name: "air780ep",
+    title: "Air780EP",
+    vendor: "AirM2M",
+    firmware: "AirM2M_780EP_V1007_LTE_AT",
+    family: Family::Luat,
+    commands: &[luat::COMMANDS, network::COMMANDS, basic::COMMANDS],
+    cme: luat::CME,
+    limits: Limits {
+        // Inferred: room for the longest message with each byte escaped, and the command around it.
+        line: 3 * 4100 + 1024,
+        // Source: guide, FAQ 6 and 7.
+        publish: 4100,
+        publish_data: 4100,
+        report: 4100,
+        cached: 4096,
+        slots: 4,
+    },
+    defaults: Defaults {
+        baud: 115_200,
+        echo: true,
+        // Source: guide, passive disconnection: `+CME ERROR: 767` without AT+CMEE before it.
+        cmee: 1,
+    },
+    timing: Timing {
+        // Source: the vendor's log of an MQTTS session at 115200: OK 3 to 5 ms after each command.
+        reply: Duration::from_millis(4),
+        // Inferred: no log shows a report within a serial frame of the reply.
+        report: Duration::from_millis(20),
+        // Inferred, as are the three below: field clients wait 3 to 30 s after power-on.
+        boot: Duration::from_millis(800),
+        sim: Duration::from_millis(400),
+        registration: Duration::from_millis(1800),
+        pdp: Duration::from_millis(500),
+    },
+};
+
+/// The 4G module of the tutorial; differs from the Air780EP where their documents do.
+const AIR700EAQ: Model = Model {
+    name: "air700eaq",
+    title: "Air700EAQ",
+    firmware: "AirM2M_700EAQ_V2019_LTE_AT",
+    limits: Limits {
+        // Source: tutorial §8.2 Q14 and Q15.
+        publish: 2384,
+        report: 1360,
+        ..AIR780EP.limits
+    },
+    ..AIR780EP
+};
 
 impl Model {
     /// The model called `name`, in any letter case.
     pub fn by_name(name: &str) -> Option<&'static Model> {
-        ALL.iter().find(|model| model.name.eq_ignore_ascii_case(name))
+        ALL.iter()
+            .find(|model| model.name.eq_ignore_ascii_case(name))
     }
 }

@@ -1,0 +1,766 @@
+//! What a command is: its name, forms, parameters, ranges, replies and source.
+//!
+//! **A command is described once.** The module parses with the item, the driver writes with it, and the test form
+//! (`AT+X=?`), completion, the reference pages and the property tests come out of it.
+
+use crate::reply::Line;
+use crate::value::{Value, Values};
+use crate::wire::{self, Escapes};
+use core::fmt;
+
+/// One AT command of one dialect.
+#[derive(Debug)]
+pub struct Command {
+    /// What stands after `AT`: `+MPUB`, `E`, `&W`.
+    pub name: &'static str,
+    /// One line for people.
+    pub title: &'static str,
+    /// `AT+X`: exists, and means to do it.
+    pub execute: bool,
+    /// `AT+X=…`: its parameters, when the form exists.
+    pub set: Option<&'static [Param]>,
+    /// `AT+X?`: exists.
+    pub read: bool,
+    /// `AT+X=?`: the lines before `OK`, when the form exists.
+    pub test: Option<&'static [&'static str]>,
+    /// The information responses, final results of its own and reports that it leads to, in their order.
+    pub replies: &'static [&'static Line],
+    /// Where the behaviour comes from, and what of it is inferred.
+    pub source: &'static str,
+}
+
+impl Command {
+    /// A command with no form yet.
+    pub const fn new(name: &'static str, title: &'static str, source: &'static str) -> Self {
+        Self {
+            name,
+            title,
+            execute: false,
+            set: None,
+            read: false,
+            test: None,
+            replies: &[],
+            source,
+        }
+    }
+
+    /// It has the form `AT+X`.
+    #[must_use]
+    pub const fn execute(mut self) -> Self {
+        self.execute = true;
+        self
+    }
+
+    /// It has the form `AT+X=…`.
+    #[must_use]
+    pub const fn set(mut self, params: &'static [Param]) -> Self {
+        self.set = Some(params);
+        self
+    }
+
+    /// It has the form `AT+X?`.
+    #[must_use]
+    pub const fn read(mut self) -> Self {
+        self.read = true;
+        self
+    }
+
+    /// It has the form `AT+X=?`, which answers these lines and `OK`.
+    #[must_use]
+    pub const fn test(mut self, lines: &'static [&'static str]) -> Self {
+        self.test = Some(lines);
+        self
+    }
+
+    /// What it answers.
+    #[must_use]
+    pub const fn replies(mut self, replies: &'static [&'static Line]) -> Self {
+        self.replies = replies;
+        self
+    }
+
+    /// Is it an extended command (`+X`, `*X`, `^X` …), ended by `;`, `=`, `?` or the line's end? The others are V.250's
+    /// basic commands: a letter, perhaps after `&`, and a number.
+    pub const fn is_extended(&self) -> bool {
+        !matches!(self.name.as_bytes(), [b'A'..=b'Z' | b'&', ..])
+    }
+
+    /// Does the command have this form?
+    pub const fn has(&self, form: Form) -> bool {
+        match form {
+            Form::Execute => self.execute,
+            Form::Set => self.set.is_some(),
+            Form::Read => self.read,
+            Form::Test => self.test.is_some(),
+        }
+    }
+
+    /// Writes the command line, without its carriage return.
+    ///
+    /// # Errors
+    /// [`WriteError`] when the command has no such form or a value does not fit its parameter. Part of the line may
+    /// have gone to `sink` by then.
+    pub fn write(
+        &self,
+        form: Form,
+        values: &[Value<'_>],
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), WriteError> {
+        if !self.has(form) {
+            return Err(WriteError::NoSuchForm);
+        }
+        sink(b"AT");
+        sink(self.name.as_bytes());
+        match form {
+            Form::Execute => return Ok(()),
+            Form::Read => {
+                sink(b"?");
+                return Ok(());
+            }
+            Form::Test => {
+                sink(b"=?");
+                return Ok(());
+            }
+            Form::Set => {}
+        }
+        if self.is_extended() || self.name.starts_with('S') {
+            sink(b"=");
+        }
+        let params = self.set.unwrap_or(&[]);
+        check_count(params, values.len()).map_err(|_| WriteError::Count)?;
+        for (index, (param, value)) in params.iter().zip(values).enumerate() {
+            if index > 0 {
+                sink(b",");
+            }
+            param
+                .write(*value, sink)
+                .map_err(|()| WriteError::Value(index))?;
+        }
+        Ok(())
+    }
+}
+
+/// How a command is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// `AT+X`
+    Execute,
+    /// `AT+X=…`
+    Set,
+    /// `AT+X?`
+    Read,
+    /// `AT+X=?`
+    Test,
+}
+
+/// One parameter of the set form.
+#[derive(Debug)]
+pub struct Param {
+    /// As the manual names it: `keepalive`.
+    pub name: &'static str,
+    /// What it may be.
+    pub kind: Kind,
+    /// Whether it may be left out.
+    pub presence: Presence,
+}
+
+/// What a parameter may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A number of this range, both ends included. Some firmware takes it between quotes as well.
+    Int(i64, i64),
+    /// One of these numbers.
+    OneOf(&'static [i64]),
+    /// A string of at most so many bytes, with or without quotes.
+    Text(usize),
+    /// A string of at most so many bytes that must stand between quotes, with escapes.
+    Quoted(usize, Escapes),
+}
+
+/// Whether a parameter may be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Never.
+    Required,
+    /// It and all after it may.
+    Optional,
+    /// It stands when, and only when, the one before it stands: `[,<user>,<password>]`.
+    WithPrevious,
+}
+
+impl Param {
+    /// A number of the range `min` to `max`.
+    pub const fn int(name: &'static str, min: i64, max: i64) -> Self {
+        Self::new(name, Kind::Int(min, max))
+    }
+
+    /// One of these numbers.
+    pub const fn one_of(name: &'static str, numbers: &'static [i64]) -> Self {
+        Self::new(name, Kind::OneOf(numbers))
+    }
+
+    /// A string of at most `max` bytes, quoted or not.
+    pub const fn text(name: &'static str, max: usize) -> Self {
+        Self::new(name, Kind::Text(max))
+    }
+
+    /// A string of at most `max` bytes after unescaping, which must be quoted.
+    pub const fn quoted(name: &'static str, max: usize, escapes: Escapes) -> Self {
+        Self::new(name, Kind::Quoted(max, escapes))
+    }
+
+    const fn new(name: &'static str, kind: Kind) -> Self {
+        Self {
+            name,
+            kind,
+            presence: Presence::Required,
+        }
+    }
+
+    /// May be left out, with all that follow.
+    #[must_use]
+    pub const fn optional(mut self) -> Self {
+        self.presence = Presence::Optional;
+        self
+    }
+
+    /// Goes with the one before it.
+    #[must_use]
+    pub const fn with_previous(mut self) -> Self {
+        self.presence = Presence::WithPrevious;
+        self
+    }
+
+    fn write(&self, value: Value<'_>, sink: &mut dyn FnMut(&[u8])) -> Result<(), ()> {
+        match (self.kind, value) {
+            (_, Value::Omitted) if self.presence != Presence::Required => Ok(()),
+            (Kind::Int(min, max), Value::Int(number)) if (min..=max).contains(&number) => {
+                wire::write_int(number, sink);
+                Ok(())
+            }
+            (Kind::OneOf(numbers), Value::Int(number)) if numbers.contains(&number) => {
+                wire::write_int(number, sink);
+                Ok(())
+            }
+            (Kind::Text(max), Value::Text(text)) if text.len() <= max => {
+                write_quoted(text, Escapes::None, sink)
+            }
+            (Kind::Quoted(max, escapes), Value::Text(text)) if text.len() <= max => {
+                write_quoted(text, escapes, sink)
+            }
+            _ => Err(()),
+        }
+    }
+
+    /// Reads the parameter from `text`, which holds it and nothing else.
+    fn read<'a>(&self, text: &'a mut [u8]) -> Result<Value<'a>, Problem> {
+        let start = text.len() - text.trim_ascii_start().len();
+        let end = start + text[start..].trim_ascii().len();
+        let text = &mut text[start..end];
+        if text.is_empty() {
+            return match (self.presence, self.kind) {
+                (Presence::Required, Kind::Int(..) | Kind::OneOf(_) | Kind::Quoted(..)) => {
+                    Err(Problem::Missing)
+                }
+                _ => Ok(Value::Omitted),
+            };
+        }
+        let quoted = text[0] == b'"';
+        let escapes = match self.kind {
+            Kind::Quoted(_, escapes) => escapes,
+            _ => Escapes::None,
+        };
+        let inner = if quoted {
+            let close = wire::closing_quote(&text[1..], escapes).ok_or(Problem::UnclosedQuote)?;
+            if close + 2 != text.len() {
+                return Err(Problem::AfterQuote);
+            }
+            &mut text[1..=close]
+        } else {
+            text
+        };
+        match self.kind {
+            Kind::Int(min, max) => match wire::parse_int(inner) {
+                Some(number) if (min..=max).contains(&number) => Ok(Value::Int(number)),
+                Some(_) => Err(Problem::OutOfRange),
+                None => Err(Problem::NotANumber),
+            },
+            Kind::OneOf(numbers) => match wire::parse_int(inner) {
+                Some(number) if numbers.contains(&number) => Ok(Value::Int(number)),
+                Some(_) => Err(Problem::OutOfRange),
+                None => Err(Problem::NotANumber),
+            },
+            Kind::Text(max) if inner.len() > max => Err(Problem::TooLong),
+            Kind::Text(_) => Ok(Value::Text(inner)),
+            Kind::Quoted(..) if !quoted => Err(Problem::NotQuoted),
+            Kind::Quoted(max, escapes) => {
+                let len = wire::unescape(inner, escapes);
+                if len > max {
+                    return Err(Problem::TooLong);
+                }
+                Ok(Value::Text(&inner[..len]))
+            }
+        }
+    }
+}
+
+/// `name (0-2)`, as error messages and reference pages print a parameter.
+impl fmt::Display for Param {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Int(min, max) => write!(f, "{} ({min}-{max})", self.name),
+            Kind::OneOf(numbers) => {
+                write!(f, "{} (", self.name)?;
+                for (index, number) in numbers.iter().enumerate() {
+                    write!(f, "{}{number}", if index > 0 { "," } else { "" })?;
+                }
+                f.write_str(")")
+            }
+            Kind::Text(_) => f.write_str(self.name),
+            Kind::Quoted(..) => write!(f, "\"{}\"", self.name),
+        }
+    }
+}
+
+/// A command that was understood, with its parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct Statement<'a> {
+    /// Which.
+    pub command: &'static Command,
+    /// How it was written.
+    pub form: Form,
+    /// The parameters of the set form, each within its range.
+    pub values: Values<'a>,
+}
+
+/// Why a command line was not understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParseError {
+    /// The command, when its name was known.
+    pub command: Option<Known>,
+    /// What is wrong.
+    pub problem: Problem,
+    /// Which parameter, counted from 0, when it is one.
+    pub param: Option<usize>,
+    /// How many parameters stood there.
+    pub given: usize,
+}
+
+/// A command by reference, compared by name.
+#[derive(Debug, Clone, Copy)]
+pub struct Known(pub &'static Command);
+
+impl PartialEq for Known {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+impl Eq for Known {}
+
+/// What is wrong with a command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// The model has no command of that name.
+    UnknownCommand,
+    /// The command has no such form.
+    NoSuchForm,
+    /// A required parameter is empty or not there.
+    Missing,
+    /// More parameters than it takes, or a number of them that it never takes.
+    Count,
+    /// A number of parameters below the least.
+    TooFew,
+    /// Not a whole number.
+    NotANumber,
+    /// Outside the range.
+    OutOfRange,
+    /// Longer than the firmware holds.
+    TooLong,
+    /// A quote is never closed.
+    UnclosedQuote,
+    /// Something stands between a closing quote and the comma.
+    AfterQuote,
+    /// The string needs its quotes.
+    NotQuoted,
+}
+
+/// A sentence: what was wrong, where, and what would be right.
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Known(command)) = self.command else {
+            return f.write_str("this model has no such command");
+        };
+        write!(f, "AT{} ", command.name)?;
+        let params = command.set.unwrap_or(&[]);
+        let param = self.param.and_then(|index| params.get(index));
+        match (self.problem, param) {
+            (Problem::UnknownCommand, _) => f.write_str("is not a command of this model"),
+            (Problem::NoSuchForm, _) => {
+                f.write_str("has only the forms")?;
+                let forms = [
+                    (command.execute, "", ""),
+                    (command.set.is_some(), "=", "…"),
+                    (command.read, "?", ""),
+                    (command.test.is_some(), "=?", ""),
+                ];
+                let mut first = true;
+                for (_, sign, rest) in forms.iter().filter(|form| form.0) {
+                    write!(
+                        f,
+                        "{} AT{}{sign}{rest}",
+                        if first { "" } else { "," },
+                        command.name
+                    )?;
+                    first = false;
+                }
+                Ok(())
+            }
+            (Problem::Count | Problem::TooFew, _) => {
+                write_counts(f, params)?;
+                f.write_str(" (")?;
+                for (index, param) in params.iter().enumerate() {
+                    write!(f, "{}{param}", if index > 0 { ", " } else { "" })?;
+                }
+                write!(f, "); got {}", self.given)
+            }
+            (problem, Some(param)) => {
+                let at = self.param.unwrap_or(0) + 1;
+                write!(f, "parameter {at}, {param}, ")?;
+                match problem {
+                    Problem::Missing => f.write_str("is empty"),
+                    Problem::NotANumber => f.write_str("is not a whole number"),
+                    Problem::OutOfRange => f.write_str("is out of range"),
+                    Problem::TooLong => match param.kind {
+                        Kind::Text(max) | Kind::Quoted(max, _) => {
+                            write!(f, "is longer than {max} bytes")
+                        }
+                        _ => f.write_str("is too long"),
+                    },
+                    Problem::UnclosedQuote => f.write_str("has a quote that is never closed"),
+                    Problem::AfterQuote => f.write_str("has something after its closing quote"),
+                    _ => f.write_str("needs its quotes"),
+                }
+            }
+            (_, None) => f.write_str("is not well formed"),
+        }
+    }
+}
+
+impl core::error::Error for ParseError {}
+
+/// Why a command could not be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteError {
+    /// The command has no such form.
+    NoSuchForm,
+    /// The command never takes that many parameters.
+    Count,
+    /// The value at this place, counted from 0, does not fit its parameter.
+    Value(usize),
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchForm => f.write_str("the command has no such form"),
+            Self::Count => f.write_str("the command never takes that many parameters"),
+            Self::Value(index) => write!(f, "parameter {} does not fit", index + 1),
+        }
+    }
+}
+
+impl core::error::Error for WriteError {}
+
+/// The commands of a model, in the order of look-up: what stands in an earlier table hides its namesake in a later one.
+pub type Tables = &'static [&'static [&'static Command]];
+
+/// Reads the first command of `line`, which begins after `AT` or after a `;`, and returns it with what follows.
+///
+/// Strings are unescaped in place, so the line cannot be read a second time.
+///
+/// # Errors
+/// [`ParseError`] says what is wrong. The rest of the line is lost then, as V.250 §5.6 asks.
+pub fn parse<'a>(
+    tables: Tables,
+    line: &'a mut [u8],
+) -> Result<(Statement<'a>, &'a mut [u8]), ParseError> {
+    let unknown = ParseError {
+        command: None,
+        problem: Problem::UnknownCommand,
+        param: None,
+        given: 0,
+    };
+    let start = line.len() - line.trim_ascii_start().len();
+    let line = &mut line[start..];
+    let name_len = name_length(line);
+    let command = find(tables, &line[..name_len]).ok_or(unknown)?;
+    let error = |problem| ParseError {
+        command: Some(Known(command)),
+        problem,
+        param: None,
+        given: 0,
+    };
+    let (_, after) = line.split_at_mut(name_len);
+    if !command.is_extended() {
+        return parse_basic(command, after);
+    }
+    let end = statement_end(command, after);
+    let (own, rest) = after.split_at_mut(end);
+    let rest = match rest {
+        [b';', rest @ ..] => rest,
+        rest => rest,
+    };
+    let form = match own.trim_ascii() {
+        [] => Form::Execute,
+        [b'?'] => Form::Read,
+        [b'=', b'?'] => Form::Test,
+        [b'=', ..] => Form::Set,
+        _ => return Err(unknown),
+    };
+    if !command.has(form) {
+        return Err(error(Problem::NoSuchForm));
+    }
+    let values = if form == Form::Set {
+        let at = own
+            .iter()
+            .position(|&byte| byte == b'=')
+            .map_or(own.len(), |at| at + 1);
+        parse_params(command, &mut own[at..])?
+    } else {
+        Values::new()
+    };
+    Ok((
+        Statement {
+            command,
+            form,
+            values,
+        },
+        rest,
+    ))
+}
+
+/// The command called `name`, in any letter case.
+pub fn find(tables: Tables, name: &[u8]) -> Option<&'static Command> {
+    tables
+        .iter()
+        .flat_map(|table| table.iter())
+        .find(|command| command.name.as_bytes().eq_ignore_ascii_case(name))
+        .copied()
+}
+
+fn parse_basic<'a>(
+    command: &'static Command,
+    after: &'a mut [u8],
+) -> Result<(Statement<'a>, &'a mut [u8]), ParseError> {
+    let error = |problem| ParseError {
+        command: Some(Known(command)),
+        problem,
+        param: Some(0),
+        given: 1,
+    };
+    let mut values = Values::new();
+    let (form, used) = match &after[..] {
+        [b'?', ..] => (Form::Read, 1),
+        [b'=', b'?', ..] => (Form::Test, 2),
+        text => {
+            let sign = usize::from(text.first() == Some(&b'='));
+            let digits = text[sign..]
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
+            if sign + digits == 0 {
+                (Form::Execute, 0)
+            } else {
+                let number = wire::parse_int(&text[sign..sign + digits])
+                    .ok_or(error(Problem::NotANumber))?;
+                values.push(Value::Int(number));
+                (Form::Set, sign + digits)
+            }
+        }
+    };
+    // `ATE` alone means `ATE0` by V.250 §5.3.1; the item of such a command has the execute form.
+    if !command.has(form) {
+        return Err(ParseError {
+            param: None,
+            ..error(Problem::NoSuchForm)
+        });
+    }
+    if let (Form::Set, Some([param, ..]), Some(number)) = (form, command.set, values.int(0)) {
+        let fits = match param.kind {
+            Kind::Int(min, max) => (min..=max).contains(&number),
+            Kind::OneOf(numbers) => numbers.contains(&number),
+            _ => false,
+        };
+        if !fits {
+            return Err(error(Problem::OutOfRange));
+        }
+    }
+    let rest = &mut after[used..];
+    let rest = match rest {
+        [b';', rest @ ..] => rest,
+        rest => rest,
+    };
+    Ok((
+        Statement {
+            command,
+            form,
+            values,
+        },
+        rest,
+    ))
+}
+
+fn parse_params<'a>(
+    command: &'static Command,
+    mut text: &'a mut [u8],
+) -> Result<Values<'a>, ParseError> {
+    let params = command.set.unwrap_or(&[]);
+    let given = count_params(params, text);
+    let error = |problem, param| ParseError {
+        command: Some(Known(command)),
+        problem,
+        param,
+        given,
+    };
+    let mut values = Values::new();
+    for (index, param) in params.iter().enumerate() {
+        let escapes = match param.kind {
+            Kind::Quoted(_, escapes) => escapes,
+            _ => Escapes::None,
+        };
+        let comma = match param_end(text, escapes) {
+            Ok(end) => end,
+            Err(problem) => return Err(error(problem, Some(index))),
+        };
+        let last = comma == text.len();
+        let (own, rest) = text.split_at_mut(comma);
+        let value = param
+            .read(own)
+            .map_err(|problem| error(problem, Some(index)))?;
+        values.push(value);
+        if last {
+            return match check_count(params, values.len()) {
+                Ok(()) => Ok(values),
+                Err(problem) => Err(error(problem, None)),
+            };
+        }
+        text = &mut rest[1..];
+    }
+    Err(error(Problem::Count, None))
+}
+
+/// Where the parameter that `text` begins with ends: at a comma outside quotes, or at the end.
+fn param_end(text: &[u8], escapes: Escapes) -> Result<usize, Problem> {
+    let lead = text.len() - text.trim_ascii_start().len();
+    let from = if text.get(lead) == Some(&b'"') {
+        let open = lead + 1;
+        open + wire::closing_quote(&text[open..], escapes).ok_or(Problem::UnclosedQuote)? + 1
+    } else {
+        0
+    };
+    Ok(memchr::memchr(b',', &text[from..]).map_or(text.len(), |at| from + at))
+}
+
+fn count_params(params: &[Param], mut text: &[u8]) -> usize {
+    let mut count = 0;
+    loop {
+        let escapes = match params.get(count).map(|param| param.kind) {
+            Some(Kind::Quoted(_, escapes)) => escapes,
+            _ => Escapes::None,
+        };
+        count += 1;
+        match param_end(text, escapes) {
+            Ok(end) if end < text.len() => text = &text[end + 1..],
+            _ => return count,
+        }
+    }
+}
+
+fn check_count(params: &[Param], given: usize) -> Result<(), Problem> {
+    let least = params
+        .iter()
+        .take_while(|param| param.presence == Presence::Required)
+        .count();
+    if given < least {
+        return Err(Problem::TooFew);
+    }
+    let splits_a_group = params
+        .get(given)
+        .is_some_and(|next| next.presence == Presence::WithPrevious);
+    if given > params.len() || splits_a_group {
+        return Err(Problem::Count);
+    }
+    Ok(())
+}
+
+fn write_counts(f: &mut fmt::Formatter<'_>, params: &[Param]) -> fmt::Result {
+    f.write_str("takes ")?;
+    let mut first = true;
+    for count in 0..=params.len() {
+        if check_count(params, count).is_ok() {
+            write!(f, "{}{count}", if first { "" } else { " or " })?;
+            first = false;
+        }
+    }
+    f.write_str(if params.len() == 1 {
+        " parameter"
+    } else {
+        " parameters"
+    })
+}
+
+fn write_quoted(text: &[u8], escapes: Escapes, sink: &mut dyn FnMut(&[u8])) -> Result<(), ()> {
+    sink(b"\"");
+    if !wire::escape(text, escapes, sink) {
+        return Err(());
+    }
+    sink(b"\"");
+    Ok(())
+}
+
+fn name_length(line: &[u8]) -> usize {
+    match line {
+        [b'&', letter, ..] if letter.is_ascii_alphabetic() => 2,
+        // S-registers are named with their number: `S3`.
+        [b's' | b'S', rest @ ..] => {
+            1 + rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+        }
+        [letter, ..] if letter.is_ascii_alphabetic() => 1,
+        [sign, rest @ ..] if !sign.is_ascii_digit() => {
+            1 + rest
+                .iter()
+                .take_while(|byte| {
+                    byte.is_ascii_alphanumeric()
+                        || matches!(byte, b'_' | b'-' | b'/' | b':' | b'!' | b'%')
+                })
+                .count()
+        }
+        _ => 0,
+    }
+}
+
+/// Where an extended command ends: at a `;` outside quotes, or at the end of the line.
+fn statement_end(command: &Command, text: &[u8]) -> usize {
+    let escapes = command
+        .set
+        .unwrap_or(&[])
+        .iter()
+        .find_map(|param| match param.kind {
+            Kind::Quoted(_, escapes) => Some(escapes),
+            _ => None,
+        })
+        .unwrap_or(Escapes::None);
+    let mut at = 0;
+    while at < text.len() {
+        match text[at] {
+            b';' => return at,
+            b'"' => match wire::closing_quote(&text[at + 1..], escapes) {
+                Some(close) => at += close + 2,
+                None => return text.len(),
+            },
+            _ => at += 1,
+        }
+    }
+    text.len()
+}

@@ -1,0 +1,194 @@
+//! What a module says: final results, information responses, unsolicited reports, error codes.
+//!
+//! A [`Line`] is described once, as a row of [`Piece`]s. The module writes with it, a driver reads with it.
+
+use crate::value::{Value, Values};
+use crate::wire;
+
+/// One line that a module prints, without the CR LF around it.
+#[derive(Debug)]
+pub struct Line {
+    /// What it is called on reference pages: `+MSUB (direct)`.
+    pub name: &'static str,
+    /// What it is made of.
+    pub pieces: &'static [Piece],
+    /// What it tells.
+    pub about: &'static str,
+}
+
+/// A part of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// This text.
+    Lit(&'static str),
+    /// A decimal number.
+    Int(&'static str),
+    /// A string between quotes, raw: the firmware escapes nothing in its reports.
+    Quoted(&'static str),
+    /// A string without quotes, up to the next piece or the end of the line.
+    Bare(&'static str),
+    /// Raw bytes, any of them, as many as the number just before them says.
+    Sized(&'static str),
+}
+
+impl Line {
+    /// A line of these pieces.
+    pub const fn new(name: &'static str, pieces: &'static [Piece], about: &'static str) -> Self {
+        Self {
+            name,
+            pieces,
+            about,
+        }
+    }
+
+    /// Writes the line. Values stand in the order of the pieces that take one; a value of the wrong type, or a missing
+    /// one, writes nothing in its place.
+    pub fn write(&self, values: &[Value<'_>], sink: &mut dyn FnMut(&[u8])) {
+        let mut values = values.iter().copied();
+        for piece in self.pieces {
+            match piece {
+                Piece::Lit(text) => sink(text.as_bytes()),
+                Piece::Int(_) => {
+                    if let Some(Value::Int(number)) = values.next() {
+                        wire::write_int(number, sink);
+                    }
+                }
+                Piece::Quoted(_) => {
+                    sink(b"\"");
+                    sink(values.next().unwrap_or(Value::Omitted).text());
+                    sink(b"\"");
+                }
+                Piece::Bare(_) | Piece::Sized(_) => {
+                    sink(values.next().unwrap_or(Value::Omitted).text())
+                }
+            }
+        }
+    }
+
+    /// Reads the line back; `None` when `text` is not this line.
+    pub fn parse<'a>(&self, text: &'a [u8]) -> Option<Values<'a>> {
+        let mut rest = text;
+        let mut values = Values::new();
+        for (index, piece) in self.pieces.iter().enumerate() {
+            let next = self.pieces.get(index + 1);
+            let value = match piece {
+                Piece::Lit(literal) => {
+                    rest = rest.strip_prefix(literal.as_bytes())?;
+                    continue;
+                }
+                Piece::Int(_) => {
+                    let digits = rest
+                        .iter()
+                        .take_while(|byte| byte.is_ascii_digit() || **byte == b'-')
+                        .count();
+                    let number = wire::parse_int(&rest[..digits])?;
+                    rest = &rest[digits..];
+                    Value::Int(number)
+                }
+                Piece::Quoted(_) => {
+                    rest = rest.strip_prefix(b"\"")?;
+                    // The string is raw, so it ends where the quote and what must follow it stand.
+                    let end = match next {
+                        Some(Piece::Lit(literal)) => find_quote_then(rest, literal.as_bytes())?,
+                        _ => rest.len().checked_sub(1).filter(|&at| rest[at] == b'"')?,
+                    };
+                    let value = Value::Text(&rest[..end]);
+                    rest = &rest[end + 1..];
+                    value
+                }
+                Piece::Bare(_) => {
+                    let end = match next {
+                        Some(Piece::Lit(literal)) => find(rest, literal.as_bytes())?,
+                        _ => rest.len(),
+                    };
+                    let value = Value::Text(&rest[..end]);
+                    rest = &rest[end..];
+                    value
+                }
+                Piece::Sized(_) => {
+                    let len = last_int(&values)?;
+                    let value = Value::Text(rest.get(..len)?);
+                    rest = &rest[len..];
+                    value
+                }
+            };
+            values.push(value);
+        }
+        rest.is_empty().then_some(values)
+    }
+}
+
+/// A code of `+CME ERROR` with its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meaning {
+    /// The number that `AT+CMEE=1` prints.
+    pub code: u16,
+    /// The words that `AT+CMEE=2` prints.
+    pub words: &'static str,
+}
+
+/// What `code` means in the table of a dialect.
+pub fn meaning(table: &[Meaning], code: u16) -> Option<&'static str> {
+    table
+        .iter()
+        .find(|entry| entry.code == code)
+        .map(|entry| entry.words)
+}
+
+fn last_int(values: &Values<'_>) -> Option<usize> {
+    let number = values
+        .as_slice()
+        .iter()
+        .rev()
+        .find_map(|value| value.int())?;
+    usize::try_from(number).ok()
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    memchr::memmem::find(haystack, needle)
+}
+
+fn find_quote_then(haystack: &[u8], after: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'"', haystack).find(|&at| haystack[at + 1..].starts_with(after))
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use Piece::*;
+    use std::vec::Vec;
+
+    const MESSAGE: Line = Line::new(
+        "+MSUB",
+        &[
+            Lit("+MSUB: "),
+            Quoted("topic"),
+            Lit(","),
+            Int("len"),
+            Lit(" byte,"),
+            Sized("message"),
+        ],
+        "",
+    );
+
+    #[test]
+    fn a_message_may_hold_line_ends_and_quotes() {
+        let mut written = Vec::new();
+        let values = [
+            Value::from("a/b"),
+            Value::Int(8),
+            Value::Text(b"{\r\n \"x\"\n"),
+        ];
+        MESSAGE.write(&values, &mut |part| written.extend_from_slice(part));
+        assert_eq!(written, b"+MSUB: \"a/b\",8 byte,{\r\n \"x\"\n");
+        assert_eq!(MESSAGE.parse(&written).unwrap().as_slice(), values);
+    }
+
+    #[test]
+    fn a_length_that_does_not_fit_is_another_line() {
+        assert_eq!(MESSAGE.parse(b"+MSUB: \"a\",5 byte,1234"), None);
+        assert_eq!(MESSAGE.parse(b"+MSUB: \"a\",5 byte,123456"), None);
+        assert_eq!(MESSAGE.parse(b"+MSUB: 0"), None);
+    }
+}
