@@ -481,10 +481,7 @@ pub type Tables = &'static [&'static [&'static Command]];
 ///
 /// # Errors
 /// [`ParseError`] says what is wrong. The rest of the line is lost then, as V.250 §5.6 asks.
-pub fn parse<'a>(
-    tables: Tables,
-    line: &'a mut [u8],
-) -> Result<(Statement<'a>, &'a mut [u8]), ParseError> {
+pub fn parse(tables: Tables, line: &mut [u8]) -> Result<(Statement<'_>, &mut [u8]), ParseError> {
     let unknown = ParseError {
         command: None,
         problem: Problem::UnknownCommand,

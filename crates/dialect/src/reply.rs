@@ -6,7 +6,7 @@ use crate::value::{Value, Values};
 use crate::wire;
 
 /// One line that a module prints, without the CR LF around it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Line {
     /// What it is called on reference pages: `+MSUB (direct)`.
     pub name: &'static str,
@@ -59,7 +59,7 @@ impl Line {
                     sink(b"\"");
                 }
                 Piece::Bare(_) | Piece::Sized(_) => {
-                    sink(values.next().unwrap_or(Value::Omitted).text())
+                    sink(values.next().unwrap_or(Value::Omitted).text());
                 }
             }
         }

@@ -37,6 +37,12 @@ impl From<i64> for Value<'_> {
     }
 }
 
+impl From<i32> for Value<'_> {
+    fn from(number: i32) -> Self {
+        Self::Int(i64::from(number))
+    }
+}
+
 impl From<u8> for Value<'_> {
     fn from(number: u8) -> Self {
         Self::Int(i64::from(number))

@@ -1,40 +1,320 @@
-//! The device end of MQTT over AT commands, as a state machine.
+//! The device end of MQTT over AT commands, as a state machine: serial bytes in, serial bytes out, and requests for links.
 //!
-//! **After any input, drain [`Module::poll_output`] until it is empty.**
+//! **After any input, drain [`Module::poll_output`] until it is empty, and call [`Module::advance`] when
+//! [`Module::next_deadline`] has come.** The module opens no socket, reads no clock and rolls no dice: what it wants done
+//! comes out as an [`Output`], and what became of it goes in again.
+//!
+//! ```
+//! use instant::Instant;
+//! use module::{Config, Module, Output, Pace};
+//!
+//! let model = dialect::Model::by_name("air780ep").unwrap();
+//! let mut module = Module::new(Instant::ZERO, model, Config { pace: Pace::Fast, ..Config::default() });
+//! while module.poll_output().is_some() {} // the boot reports
+//!
+//! module.receive(Instant::ZERO, b"AT\r");
+//! let mut reply = Vec::new();
+//! while let Some(output) = module.poll_output() {
+//!     if let Output::Serial(bytes) = output {
+//!         reply.extend(bytes);
+//!     }
+//! }
+//! assert_eq!(reply, b"AT\r\r\nOK\r\n");
+//! ```
+
 #![forbid(unsafe_code)]
 
 mod api;
+mod basic;
+mod clock;
+mod core;
+mod family;
+mod link;
+mod network;
+mod radio;
+mod terminal;
 
 pub use api::*;
 
-use dialect::Model;
+use crate::core::{Core, Outcome};
+use crate::family::Family;
+use crate::terminal::{DataEnd, Input};
+use ::core::fmt;
+use dialect::command::{self, Statement};
+use dialect::{Model, ParseError, Problem};
 use instant::Instant;
 use std::net::IpAddr;
 
 /// One module, powered on.
-pub struct Module {}
+pub struct Module {
+    core: Core,
+    family: Box<dyn Family>,
+    /// Commands of the current line that wait for the one before them, when there is one.
+    waiting: Option<Vec<u8>>,
+}
 
 impl Module {
-    /// Powers the module on.
-    pub fn new(_now: Instant, _model: &'static Model, _config: Config) -> Self {
-        Self {}
+    /// Powers a module on. Boot reports follow.
+    pub fn new(now: Instant, model: &'static Model, config: Config) -> Self {
+        let mut module = Self {
+            family: family::new(model),
+            core: Core::new(now, model, config),
+            waiting: None,
+        };
+        module.advance(now);
+        module
     }
-    /// Serial bytes from the host.
-    pub fn receive(&mut self, _now: Instant, _bytes: &[u8]) {}
-    /// What became of a link.
-    pub fn receive_link(&mut self, _now: Instant, _link: LinkId, _event: LinkEvent<'_>) {}
+
+    /// Which model it is.
+    pub fn model(&self) -> &'static Model {
+        self.core.model
+    }
+
+    /// Serial bytes from the host, sliced in any way.
+    pub fn receive(&mut self, now: Instant, bytes: &[u8]) {
+        self.core.now = now;
+        if self.core.power_is_on() {
+            self.process(bytes);
+        }
+        self.settle();
+    }
+
+    /// What became of a link. Events of a link that was closed are ignored.
+    pub fn receive_link(&mut self, now: Instant, link: LinkId, event: LinkEvent<'_>) {
+        self.core.now = now;
+        self.family.link(&mut self.core, link, event);
+        self.settle();
+    }
+
     /// The answer to [`Output::Resolve`].
-    pub fn resolved(&mut self, _now: Instant, _query: QueryId, _answer: Result<&[IpAddr], NetError>) {}
+    pub fn resolved(&mut self, now: Instant, query: QueryId, answer: Result<&[IpAddr], NetError>) {
+        self.core.now = now;
+        self.family.resolved(&mut self.core, query, answer);
+        self.settle();
+    }
+
     /// What the world does to the module.
-    pub fn network(&mut self, _now: Instant, _event: NetworkEvent) {}
+    pub fn network(&mut self, now: Instant, event: NetworkEvent) {
+        self.core.now = now;
+        if event == NetworkEvent::PowerCycle {
+            self.core.reboot(Reboot::PowerCycle);
+        } else {
+            self.core
+                .radio
+                .event(now, &self.core.model.timing, self.core.config.pace, event);
+        }
+        self.settle();
+    }
+
     /// Time has come.
-    pub fn advance(&mut self, _now: Instant) {}
+    pub fn advance(&mut self, now: Instant) {
+        self.core.now = now;
+        if let Some(end) = self.core.terminal.data_deadline_passed(now) {
+            self.finish_data(end);
+        }
+        self.family.advance(&mut self.core);
+        self.settle();
+    }
+
     /// What the module wants done, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
-        None
+        self.core.out.pop_front()
     }
-    /// When [`Module::advance`] must be called next.
+
+    /// When [`Module::advance`] must be called next; `None`: only after some input.
     pub fn next_deadline(&self) -> Option<Instant> {
-        None
+        [
+            self.core.terminal.next_deadline(),
+            self.core.radio.next_deadline(),
+            self.family.next_deadline(),
+            self.core.reboot_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
+
+    /// Lets everything happen that is due now, until nothing more does.
+    fn settle(&mut self) {
+        loop {
+            if let Some(how) = self.core.take_reboot() {
+                self.power_cycle(how);
+            } else if let Some(outcome) = self.core.completed.take() {
+                let rest = self.waiting.take().unwrap_or_default();
+                self.conclude(outcome, rest);
+            } else if let Some(change) = self.core.next_radio_change() {
+                network::report(&mut self.core, &change);
+                self.family.network(&mut self.core, &change);
+            } else if let Some(pending) = self.core.terminal.take_pending() {
+                self.process(&pending);
+            } else {
+                break;
+            }
+        }
+        self.core.transmit();
+    }
+
+    fn power_cycle(&mut self, how: Reboot) {
+        self.family.power_off(&mut self.core);
+        self.waiting = None;
+        self.core.power_off(how);
+        if how != Reboot::Off {
+            self.core.power_on(how);
+            self.family = family::new(self.core.model);
+        }
+    }
+
+    /// Takes bytes from the host until they end or a command keeps the module busy; the rest waits.
+    fn process(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match self
+                .core
+                .terminal
+                .take(self.core.now, &mut rest, self.core.settings.echo)
+            {
+                Input::Nothing => {}
+                Input::Line { line, lost } => self.line(&line, lost),
+                Input::Data(end) => self.finish_data(end),
+                Input::Busy => {
+                    let lost = self.core.terminal.keep_for_later(rest);
+                    if lost > 0 {
+                        self.core.note(|| format!("{lost} bytes lost: they came while a command was running and the input buffer was full"));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn line(&mut self, line: &[u8], lost: usize) {
+        self.core.trace(|| TraceKind::FromHost(line.to_vec()));
+        let Some(at) = line
+            .windows(2)
+            .position(|pair| pair.eq_ignore_ascii_case(b"AT"))
+        else {
+            // V.250 §5.2.1: what does not begin with AT is no command line, and gets no answer.
+            if !line.trim_ascii().is_empty() {
+                self.core.note(|| {
+                    "no AT in the line: not a command, so no answer (V.250 §5.2.1)".into()
+                });
+            }
+            return;
+        };
+        if lost > 0 {
+            let limit = self.core.model.limits.line;
+            self.core.note(|| {
+                format!(
+                    "the line is {} bytes long, and {limit} is all that the module holds",
+                    limit + lost
+                )
+            });
+            self.core.finish(Outcome::Error);
+            return;
+        }
+        self.run(line[at + 2..].to_vec());
+    }
+
+    /// Runs the commands of a line one after another; the first refusal ends it (V.250 §5.6).
+    fn run(&mut self, mut rest: Vec<u8>) {
+        loop {
+            if rest.trim_ascii().is_empty() {
+                self.core.finish(Outcome::Ok);
+                return;
+            }
+            self.core.terminal.begin();
+            let (outcome, left) = match command::parse(self.core.model.commands, &mut rest) {
+                Ok((statement, left)) => (
+                    execute(&mut self.core, &mut *self.family, &statement),
+                    left.len(),
+                ),
+                Err(error) => (self.refuse(&error), 0),
+            };
+            rest.drain(..rest.len() - left);
+            if outcome != Outcome::Ok {
+                self.conclude(outcome, rest);
+                return;
+            }
+        }
+    }
+
+    fn refuse(&mut self, error: &ParseError) -> Outcome {
+        self.core.note(|| error.to_string());
+        if error.problem == Problem::UnknownCommand {
+            Outcome::Error
+        } else {
+            self.family.refuse(error)
+        }
+    }
+
+    fn conclude(&mut self, outcome: Outcome, rest: Vec<u8>) {
+        match outcome {
+            Outcome::Ok => self.run(rest),
+            Outcome::Later => {
+                self.waiting = Some(rest);
+                self.core.terminal.set_busy();
+            }
+            Outcome::Data(data) => {
+                self.waiting = Some(rest);
+                self.core.begin_data(data);
+            }
+            outcome => self.core.finish(outcome),
+        }
+    }
+
+    fn finish_data(&mut self, end: DataEnd) {
+        let data = self.core.terminal.take_data();
+        self.core.trace(|| TraceKind::FromHost(data.clone()));
+        let outcome = self.family.data(&mut self.core, &data, end);
+        let rest = self.waiting.take().unwrap_or_default();
+        self.conclude(outcome, rest);
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Module")
+            .field("model", &self.core.model.name)
+            .field("now", &self.core.now)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a module starts anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reboot {
+    /// By a command.
+    Command,
+    /// By a command that also forgets what was saved.
+    Factory,
+    /// Power went and came back.
+    PowerCycle,
+    /// It switched itself off, and stays off.
+    Off,
+}
+
+/// The family first: what it does not know is standard, or not known at all.
+fn execute(core: &mut Core, family: &mut dyn Family, statement: &Statement<'_>) -> Outcome {
+    if statement.form == dialect::Form::Test {
+        for line in statement.command.test.unwrap_or(&[]) {
+            core.info_text(line);
+        }
+        return Outcome::Ok;
+    }
+    if let Some(outcome) = family.execute(core, statement) {
+        return outcome;
+    }
+    if let Some(outcome) = network::execute(core, statement) {
+        return outcome;
+    }
+    if let Some(outcome) = basic::execute(core, statement) {
+        return outcome;
+    }
+    core.note(|| {
+        format!(
+            "AT{} is described but not played: a defect of modemq",
+            statement.command.name
+        )
+    });
+    Outcome::Error
 }

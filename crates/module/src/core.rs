@@ -1,0 +1,380 @@
+//! What every family shares: the time, the serial line, the radio, the settings, and what is to be done outside.
+
+use crate::Reboot;
+use crate::api::{Config, LinkId, Output, Pace, QueryId, Trace, TraceKind};
+use crate::clock::Clock;
+use crate::radio::{Change, Radio};
+use crate::terminal::{DataMode, Terminal};
+use dialect::{Line, Model, Value, basic, reply};
+use instant::Instant;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// `OK`, or the next command of the line.
+    Ok,
+    /// `ERROR`
+    Error,
+    /// `+CME ERROR: n`, or what AT+CMEE makes of it.
+    Cme(u16),
+    /// A final result of the command's own, in place of `OK`.
+    Line(&'static Line),
+    /// No final result at all.
+    Silent,
+    /// It comes later, through [`Core::completed`].
+    Later,
+    /// The command takes data first.
+    Data(DataMode),
+}
+
+impl Outcome {
+    /// The refusal of a value that has the right form and makes no sense.
+    // Inferred: "Param value range beyond" of the Luat table; no log shows one.
+    pub(crate) const BAD_VALUE: Outcome = Outcome::Cme(793);
+}
+
+/// What the host can set and `AT&W` keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) echo: bool,
+    pub(crate) verbose: bool,
+    pub(crate) quiet: bool,
+    pub(crate) cmee: u8,
+    /// Bits per second as the host set them; 0 is autobauding.
+    pub(crate) rate: u32,
+}
+
+pub(crate) struct Core {
+    pub(crate) now: Instant,
+    pub(crate) model: &'static Model,
+    pub(crate) config: Config,
+    pub(crate) settings: Settings,
+    pub(crate) terminal: Terminal,
+    pub(crate) radio: Radio,
+    pub(crate) clock: Clock,
+    pub(crate) out: VecDeque<Output>,
+    /// The end of a command that said [`Outcome::Later`].
+    pub(crate) completed: Option<Outcome>,
+    /// What `AT&W` kept.
+    saved: Settings,
+    /// Information text of the command that runs.
+    info: Vec<u8>,
+    /// Why the module last started: the number that `AT*EXINFO?` prints.
+    pub(crate) boot_reason: u8,
+    power: bool,
+    reboot: Option<(Instant, Reboot)>,
+    next_handle: u32,
+    /// The rate of the line changes when all that was said at the old one is out.
+    new_baud: bool,
+}
+
+impl Core {
+    pub(crate) fn new(now: Instant, model: &'static Model, config: Config) -> Self {
+        let factory = Settings::factory(model, &config);
+        let mut core = Self {
+            now,
+            model,
+            settings: factory,
+            saved: factory,
+            terminal: new_terminal(model, &config),
+            radio: Radio::new(&config.radio),
+            clock: Clock::new(now, config.unix_time),
+            out: VecDeque::new(),
+            completed: None,
+            info: Vec::new(),
+            boot_reason: 0,
+            power: false,
+            reboot: None,
+            next_handle: 0,
+            new_baud: false,
+            config,
+        };
+        core.power_on(Reboot::PowerCycle);
+        core
+    }
+
+    /// Adds a line to the information response of the command that runs.
+    pub(crate) fn info(&mut self, line: &Line, values: &[Value<'_>]) {
+        self.info_separator();
+        line.write(values, &mut |part| self.info.extend_from_slice(part));
+    }
+
+    /// Adds a line of text to the information response of the command that runs.
+    pub(crate) fn info_text(&mut self, text: &str) {
+        self.info_separator();
+        self.info.extend_from_slice(text.as_bytes());
+    }
+
+    /// Reports something that the host did not ask for just now. It comes after the reply to the command that runs.
+    pub(crate) fn report(&mut self, line: &Line, values: &[Value<'_>]) {
+        let mut text = Vec::new();
+        line.write(values, &mut |part| text.extend_from_slice(part));
+        self.report_text(&text);
+    }
+
+    /// [`Core::report`] for text that no item describes.
+    pub(crate) fn report_text(&mut self, text: &[u8]) {
+        let frame = self.frame(text);
+        if !self.terminal.report(frame) {
+            self.note(|| {
+                format!(
+                    "a report of {} bytes lost: too many wait for the serial line",
+                    text.len()
+                )
+            });
+        }
+    }
+
+    /// Prints what the command that runs has answered so far, and its final result.
+    pub(crate) fn finish(&mut self, outcome: Outcome) {
+        let info = std::mem::take(&mut self.info);
+        if !info.is_empty() {
+            self.reply(&info);
+        }
+        let mut text = Vec::new();
+        let mut sink = |part: &[u8]| text.extend_from_slice(part);
+        let mut code = b'4';
+        match outcome {
+            Outcome::Ok => {
+                code = b'0';
+                basic::OK.write(&[], &mut sink);
+            }
+            Outcome::Line(line) => line.write(&[], &mut sink),
+            Outcome::Cme(err) if self.settings.cmee == 1 => {
+                basic::CME_ERROR.write(&[i64::from(err).into()], &mut sink);
+            }
+            Outcome::Cme(err) if self.settings.cmee == 2 => {
+                match reply::meaning(self.model.cme, err) {
+                    Some(words) => basic::CME_ERROR_WORDS.write(&[words.into()], &mut sink),
+                    None => basic::CME_ERROR.write(&[i64::from(err).into()], &mut sink),
+                }
+            }
+            Outcome::Error | Outcome::Cme(_) => basic::ERROR.write(&[], &mut sink),
+            Outcome::Silent | Outcome::Later | Outcome::Data(_) => {}
+        }
+        let short = !self.settings.verbose && (text == b"OK" || text == b"ERROR");
+        if short && !self.settings.quiet {
+            // V.250 §5.7.1: the numeric form has no line feed.
+            let delay = self.span(self.model.timing.reply);
+            self.terminal.send(self.now + delay, vec![code, b'\r']);
+        } else if !text.is_empty() && !self.settings.quiet {
+            self.reply(&text);
+        }
+        self.terminal.end();
+    }
+
+    /// Prints a frame of the reply now.
+    fn reply(&mut self, text: &[u8]) {
+        let frame = self.frame(text);
+        let delay = self.span(self.model.timing.reply);
+        self.terminal.send(self.now + delay, frame);
+    }
+
+    pub(crate) fn begin_data(&mut self, data: DataMode) {
+        let delay = self.span(self.model.timing.reply);
+        self.trace(|| TraceKind::ToHost(data.prompt.to_vec()));
+        self.terminal.begin_data(self.now + delay, data);
+    }
+
+    /// Gives what is due on the serial line to the outside, no faster than the line is.
+    pub(crate) fn transmit(&mut self) {
+        if !self.power {
+            return;
+        }
+        let baud = match self.config.pace {
+            Pace::Real => Some(self.baud()),
+            Pace::Fast => None,
+        };
+        self.terminal.release_reports(self.now);
+        while let Some(bytes) = self.terminal.transmit(self.now, baud) {
+            self.out.push_back(Output::Serial(bytes));
+        }
+        if self.new_baud && self.terminal.is_drained() {
+            self.new_baud = false;
+            self.out.push_back(Output::Baud(self.baud()));
+        }
+    }
+
+    /// Bits per second of the line.
+    pub(crate) fn baud(&self) -> u32 {
+        match self.settings.rate {
+            0 => self.config.baud.unwrap_or(self.model.defaults.baud),
+            rate => rate,
+        }
+    }
+
+    /// A delay of the model; nothing with [`Pace::Fast`].
+    pub(crate) fn span(&self, span: Duration) -> Duration {
+        match self.config.pace {
+            Pace::Real => span,
+            Pace::Fast => Duration::ZERO,
+        }
+    }
+
+    /// Sets the rate once the reply has gone out at the old one.
+    pub(crate) fn set_rate(&mut self, rate: u32) {
+        let before = self.baud();
+        self.settings.rate = rate;
+        self.new_baud = self.baud() != before || self.new_baud;
+    }
+
+    /// `+CSQ`: 99 while the radio is off.
+    pub(crate) fn rssi(&self) -> u8 {
+        if self.radio.fun == 1 {
+            self.radio.world.rssi
+        } else {
+            99
+        }
+    }
+
+    pub(crate) fn new_link(&mut self) -> LinkId {
+        LinkId(self.new_handle())
+    }
+
+    pub(crate) fn new_query(&mut self) -> QueryId {
+        QueryId(self.new_handle())
+    }
+
+    fn new_handle(&mut self) -> u32 {
+        self.next_handle = self.next_handle.wrapping_add(1);
+        self.next_handle
+    }
+
+    pub(crate) fn trace(&mut self, kind: impl FnOnce() -> TraceKind) {
+        if self.config.trace {
+            let trace = Trace {
+                at: self.now,
+                kind: kind(),
+            };
+            self.out.push_back(Output::Trace(trace));
+        }
+    }
+
+    pub(crate) fn note(&mut self, text: impl FnOnce() -> String) {
+        self.trace(|| TraceKind::Note(text()));
+    }
+
+    pub(crate) fn state(&mut self, text: impl FnOnce() -> String) {
+        self.trace(|| TraceKind::State(text()));
+    }
+
+    pub(crate) fn save_settings(&mut self) {
+        self.saved = self.settings;
+    }
+
+    pub(crate) fn restore_settings(&mut self) {
+        let rate = self.settings.rate;
+        self.settings = self.saved;
+        self.settings.rate = rate;
+    }
+
+    pub(crate) fn factory_settings(&mut self) {
+        let rate = self.settings.rate;
+        self.settings = Settings::factory(self.model, &self.config);
+        self.settings.rate = rate;
+    }
+
+    /// Starts the module anew once the reply to the command that runs has gone out.
+    pub(crate) fn reboot(&mut self, how: Reboot) {
+        let delay = match how {
+            Reboot::PowerCycle => Duration::ZERO,
+            // Long enough for the reply and its delay.
+            _ => self.span(Duration::from_millis(100)),
+        };
+        self.reboot = Some((self.now + delay, how));
+    }
+
+    pub(crate) fn take_reboot(&mut self) -> Option<Reboot> {
+        let (_, how) = self.reboot.filter(|(due, _)| *due <= self.now)?;
+        // What the command said must be out first.
+        self.terminal.release_reports(self.now);
+        if how != Reboot::PowerCycle {
+            self.transmit();
+        }
+        self.reboot = None;
+        Some(how)
+    }
+
+    pub(crate) fn reboot_deadline(&self) -> Option<Instant> {
+        self.reboot.map(|(due, _)| due)
+    }
+
+    pub(crate) fn power_is_on(&self) -> bool {
+        self.power
+    }
+
+    pub(crate) fn power_off(&mut self, how: Reboot) {
+        self.power = false;
+        self.completed = None;
+        self.info.clear();
+        self.terminal = new_terminal(self.model, &self.config);
+        self.radio.power_off();
+        if how == Reboot::Factory {
+            self.saved = Settings::factory(self.model, &self.config);
+            self.radio.forget_apn();
+        }
+        self.state(|| "power off".into());
+        if how == Reboot::Off {
+            self.out.push_back(Output::PoweredOff);
+        }
+    }
+
+    pub(crate) fn power_on(&mut self, how: Reboot) {
+        self.power = true;
+        self.boot_reason = if how == Reboot::PowerCycle { 0 } else { 3 };
+        let before = self.baud();
+        self.settings = self.saved;
+        if self.baud() != before {
+            self.out.push_back(Output::Baud(self.baud()));
+        }
+        self.clock.power_on(self.now);
+        self.radio
+            .power_on(self.now, &self.model.timing, self.config.pace);
+        self.state(|| "power on".into());
+    }
+
+    pub(crate) fn next_radio_change(&mut self) -> Option<Change> {
+        self.radio
+            .next_change(self.now, &self.model.timing, self.config.pace)
+    }
+
+    fn info_separator(&mut self) {
+        if !self.info.is_empty() {
+            self.info.extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn frame(&mut self, text: &[u8]) -> Vec<u8> {
+        self.trace(|| TraceKind::ToHost(text.to_vec()));
+        let mut frame = Vec::with_capacity(text.len() + 4);
+        // V.250 §6.2.6: without ATV1 the line end before the text goes away.
+        if self.settings.verbose {
+            frame.extend_from_slice(b"\r\n");
+        }
+        frame.extend_from_slice(text);
+        frame.extend_from_slice(b"\r\n");
+        frame
+    }
+}
+
+fn new_terminal(model: &Model, config: &Config) -> Terminal {
+    let gap = match config.pace {
+        Pace::Real => model.timing.report,
+        Pace::Fast => Duration::ZERO,
+    };
+    Terminal::new(model.limits.line, gap)
+}
+
+impl Settings {
+    fn factory(model: &Model, config: &Config) -> Self {
+        Self {
+            echo: model.defaults.echo,
+            verbose: true,
+            quiet: false,
+            cmee: model.defaults.cmee,
+            rate: config.baud.unwrap_or(0),
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The serial line: echo, line editing, data mode, and the order and pace of what goes out.
+
+use instant::Instant;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Bytes that are kept while a command runs; what comes beyond them is lost, as in a UART's buffer.
+const PENDING_MAX: usize = 16 * 1024;
+/// Bytes of reports that wait for the line; a report beyond them is lost.
+const REPORTS_MAX: usize = 256 * 1024;
+
+/// What a stretch of input has led to.
+pub(crate) enum Input {
+    /// Nothing yet.
+    Nothing,
+    /// A command line, without its end; `lost` bytes of it did not fit.
+    Line { line: Vec<u8>, lost: usize },
+    /// The data that a command waited for has ended.
+    Data(DataEnd),
+    /// A command runs: nothing was taken.
+    Busy,
+}
+
+/// How a command takes data from the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DataMode {
+    /// What is printed first.
+    pub(crate) prompt: &'static [u8],
+    /// Ends after so many bytes.
+    pub(crate) len: Option<usize>,
+    /// Ends at Ctrl-Z (0x1A), when there is no length.
+    pub(crate) until_ctrl_z: bool,
+    /// The most that is kept; what comes beyond it is counted.
+    pub(crate) max: usize,
+    /// Ends when no byte comes for so long.
+    pub(crate) idle: Duration,
+}
+
+/// Why data ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DataEnd {
+    /// As many bytes as were asked for.
+    Length,
+    /// Ctrl-Z.
+    CtrlZ,
+    /// No byte came for the time allowed.
+    Idle,
+    /// More bytes than the module holds; so many were lost.
+    Overflow(usize),
+}
+
+pub(crate) struct Terminal {
+    line_max: usize,
+    mode: Mode,
+    line: Vec<u8>,
+    /// Bytes of the line that did not fit.
+    lost: usize,
+    /// Bytes that came while a command ran.
+    pending: Vec<u8>,
+    /// Frames for the host, each with the time before which it does not go.
+    tx: VecDeque<(Instant, Vec<u8>)>,
+    /// Reports for the host; they wait while a command runs.
+    reports: VecDeque<Vec<u8>>,
+    reports_len: usize,
+    /// When the last frame of a reply goes.
+    last_reply: Option<Instant>,
+    /// How long after a reply a report may come.
+    gap: Duration,
+    /// When the line has carried what was given to it.
+    line_free: Instant,
+}
+
+enum Mode {
+    /// Command lines.
+    Command,
+    /// A command runs.
+    Busy,
+    /// A command takes data.
+    Data {
+        how: DataMode,
+        data: Vec<u8>,
+        lost: usize,
+        deadline: Instant,
+    },
+}
+
+impl Terminal {
+    pub(crate) fn new(line_max: usize, gap: Duration) -> Self {
+        Self {
+            line_max,
+            mode: Mode::Command,
+            line: Vec::new(),
+            lost: 0,
+            pending: Vec::new(),
+            tx: VecDeque::new(),
+            reports: VecDeque::new(),
+            reports_len: 0,
+            last_reply: None,
+            gap,
+            line_free: Instant::ZERO,
+        }
+    }
+
+    /// Takes from `bytes` up to the end of a command line or of the data that is awaited.
+    pub(crate) fn take(&mut self, now: Instant, bytes: &mut &[u8], echo: bool) -> Input {
+        match &mut self.mode {
+            Mode::Busy => Input::Busy,
+            Mode::Command => self.take_line(now, bytes, echo),
+            Mode::Data {
+                how,
+                data,
+                lost,
+                deadline,
+            } => {
+                *deadline = now + how.idle;
+                let wanted = how.len.map_or(usize::MAX, |len| len - data.len());
+                let mut part = &bytes[..bytes.len().min(wanted)];
+                let mut end = None;
+                if how.len.is_none()
+                    && how.until_ctrl_z
+                    && let Some(at) = part.iter().position(|&byte| byte == 0x1a)
+                {
+                    part = &part[..at];
+                    end = Some(DataEnd::CtrlZ);
+                }
+                *bytes = &bytes[part.len() + usize::from(end.is_some())..];
+                let room = how.max.saturating_sub(data.len()).min(part.len());
+                data.extend_from_slice(&part[..room]);
+                *lost += part.len() - room;
+                if how.len == Some(data.len()) {
+                    end = Some(DataEnd::Length);
+                }
+                match end {
+                    Some(_) if *lost > 0 => Input::Data(DataEnd::Overflow(*lost)),
+                    Some(end) => Input::Data(end),
+                    None => Input::Nothing,
+                }
+            }
+        }
+    }
+
+    fn take_line(&mut self, now: Instant, bytes: &mut &[u8], echo: bool) -> Input {
+        let end = bytes.iter().position(|&byte| byte == b'\r');
+        let (part, rest) = bytes.split_at(end.map_or(bytes.len(), |at| at + 1));
+        *bytes = rest;
+        if echo {
+            // V.250 §6.2.4: characters are echoed as they come, the carriage return too. The line feed that many hosts send
+            // after it is not: the logs of the vendor show `AT+X\r` and then the reply.
+            match part {
+                [b'\n', typed @ ..] if self.line.is_empty() => self.send_now(now, typed),
+                typed => self.send_now(now, typed),
+            }
+        }
+        let text = if end.is_some() {
+            &part[..part.len() - 1]
+        } else {
+            part
+        };
+        for &byte in text {
+            match byte {
+                // S5: the command line editing character, and what terminals send for it.
+                0x08 | 0x7f => {
+                    if self.lost > 0 {
+                        self.lost -= 1;
+                    } else {
+                        self.line.pop();
+                    }
+                }
+                b'\n' => {}
+                _ if self.line.len() < self.line_max => self.line.push(byte),
+                _ => self.lost += 1,
+            }
+        }
+        if end.is_none() {
+            return Input::Nothing;
+        }
+        Input::Line {
+            line: std::mem::take(&mut self.line),
+            lost: std::mem::take(&mut self.lost),
+        }
+    }
+
+    /// A command begins: reports wait for its end.
+    pub(crate) fn begin(&mut self) {
+        self.mode = Mode::Busy;
+    }
+
+    /// The command goes on after its line: input waits as well.
+    pub(crate) fn set_busy(&mut self) {
+        self.mode = Mode::Busy;
+    }
+
+    /// The command has ended.
+    pub(crate) fn end(&mut self) {
+        self.mode = Mode::Command;
+    }
+
+    /// The command takes data; its prompt goes out at `at`, but data that comes before is taken as well.
+    // Source: firmware notes of EC618: "command and data sent together" was a defect that was mended.
+    pub(crate) fn begin_data(&mut self, at: Instant, how: DataMode) {
+        self.send(at, how.prompt.to_vec());
+        self.mode = Mode::Data {
+            data: Vec::new(),
+            lost: 0,
+            deadline: at + how.idle,
+            how,
+        };
+    }
+
+    pub(crate) fn data_deadline_passed(&self, now: Instant) -> Option<DataEnd> {
+        match &self.mode {
+            Mode::Data { deadline, lost, .. } if *deadline <= now => Some(match lost {
+                0 => DataEnd::Idle,
+                lost => DataEnd::Overflow(*lost),
+            }),
+            _ => None,
+        }
+    }
+
+    /// The data that was taken; the command runs on.
+    pub(crate) fn take_data(&mut self) -> Vec<u8> {
+        match std::mem::replace(&mut self.mode, Mode::Busy) {
+            Mode::Data { data, .. } => data,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Keeps input for the end of the command that runs; returns how many bytes did not fit.
+    pub(crate) fn keep_for_later(&mut self, bytes: &[u8]) -> usize {
+        let room = PENDING_MAX
+            .saturating_sub(self.pending.len())
+            .min(bytes.len());
+        self.pending.extend_from_slice(&bytes[..room]);
+        bytes.len() - room
+    }
+
+    /// Input that was kept, once no command runs.
+    pub(crate) fn take_pending(&mut self) -> Option<Vec<u8>> {
+        let ready = !self.pending.is_empty() && !matches!(self.mode, Mode::Busy);
+        ready.then(|| std::mem::take(&mut self.pending))
+    }
+
+    /// Sends a frame of a reply, at `at` or after what goes before it.
+    pub(crate) fn send(&mut self, at: Instant, frame: Vec<u8>) {
+        let at = self.tx.back().map_or(at, |(before, _)| at.max(*before));
+        self.last_reply = Some(at);
+        self.tx.push_back((at, frame));
+    }
+
+    fn send_now(&mut self, now: Instant, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let at = self.tx.back().map_or(now, |(before, _)| now.max(*before));
+        self.tx.push_back((at, bytes.to_vec()));
+    }
+
+    /// Sends a report once no command runs, and no sooner than a report may follow a reply; false when it was lost.
+    pub(crate) fn report(&mut self, frame: Vec<u8>) -> bool {
+        let fits = self.reports_len + frame.len() <= REPORTS_MAX;
+        if fits {
+            self.reports_len += frame.len();
+            self.reports.push_back(frame);
+        }
+        fits
+    }
+
+    /// Puts the reports on the line that are due.
+    pub(crate) fn release_reports(&mut self, now: Instant) {
+        if self.report_time().is_none_or(|at| now < at) {
+            return;
+        }
+        for frame in std::mem::take(&mut self.reports) {
+            self.send_now(now, &frame);
+        }
+        self.reports_len = 0;
+    }
+
+    /// When the reports that wait may go.
+    fn report_time(&self) -> Option<Instant> {
+        let waits = !self.reports.is_empty() && matches!(self.mode, Mode::Command);
+        waits.then(|| self.last_reply.map_or(Instant::ZERO, |at| at + self.gap))
+    }
+
+    /// The next bytes that the line carries. With a rate it takes them in stretches of about 10 ms.
+    pub(crate) fn transmit(&mut self, now: Instant, baud: Option<u32>) -> Option<Vec<u8>> {
+        let (at, _) = self.tx.front()?;
+        if *at > now {
+            return None;
+        }
+        let Some(baud) = baud else {
+            let (_, frame) = self.tx.pop_front()?;
+            return Some(frame);
+        };
+        if self.line_free > now {
+            return None;
+        }
+        // A start bit, eight data bits, a stop bit.
+        let stretch = (baud as usize / 10 / 100).max(16);
+        let (_, frame) = self.tx.front_mut()?;
+        let bytes = if frame.len() > stretch {
+            let rest = frame.split_off(stretch);
+            std::mem::replace(frame, rest)
+        } else {
+            self.tx.pop_front()?.1
+        };
+        let micros = bytes.len() as u64 * 10_000_000 / u64::from(baud.max(1));
+        self.line_free = now + Duration::from_micros(micros);
+        Some(bytes)
+    }
+
+    /// Has everything gone out?
+    pub(crate) fn is_drained(&self) -> bool {
+        self.tx.is_empty()
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let tx = self.tx.front().map(|(at, _)| (*at).max(self.line_free));
+        let data = match &self.mode {
+            Mode::Data { deadline, .. } => Some(*deadline),
+            _ => None,
+        };
+        [tx, self.report_time(), data].into_iter().flatten().min()
+    }
+}
