@@ -1,2 +1,755 @@
-//! Stub.
+//! An MQTT 3.1 and 3.1.1 broker without I/O: the bench's other end.
+//!
+//! **After any input, drain [`Broker::poll_output`] until it is empty, and call [`Broker::advance`] when
+//! [`Broker::next_deadline`] has come.**
+//!
+//! It is an instrument, not for production: it forgets everything when it stops, and it is made to be small, exact and
+//! deterministic rather than fast. Use Mosquitto, EMQX or another for the field.
+//!
+//! Connections are the caller's. [`Broker::accept`] names one, [`Broker::receive`] takes its bytes in any slicing, and
+//! [`Output::Transmit`] says that [`Broker::outgoing`] has bytes for it: what the caller cannot send now it leaves there,
+//! which is how a slow client is noticed.
+
 #![forbid(unsafe_code)]
+
+mod api;
+mod session;
+mod topics;
+
+pub use api::*;
+
+use crate::session::{Message, Session};
+use crate::topics::{MAX_LEVELS, Retained, Subscriptions};
+use instant::Instant;
+use mqtt::{
+    Connack, Connect, ConnectCode, DecodeError, Packet, PacketId, Publish, QoS, Suback, Version,
+    frame_length,
+};
+use slab::Slab;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Buffers of up to this many bytes are kept for the next packet; larger ones are given back once they are empty.
+const KEPT_CAPACITY: usize = 256;
+
+/// The broker.
+pub struct Broker {
+    config: Config,
+    connections: Slab<Connection>,
+    sessions: Slab<Session>,
+    by_client: HashMap<Arc<str>, usize>,
+    subscriptions: Subscriptions,
+    retained: Retained,
+    /// When a connection is to be looked at. An entry that no longer fits its connection is stale.
+    deadlines: BinaryHeap<Reverse<(Instant, ConnId)>>,
+    out: VecDeque<Output>,
+    stats: Stats,
+    serial: u32,
+    /// Sessions that a message goes to; kept from one message to the next.
+    matched: Vec<(usize, QoS)>,
+}
+
+struct Connection {
+    serial: u32,
+    phase: Phase,
+    /// Bytes of a packet whose end has not arrived.
+    partial: Vec<u8>,
+    /// Bytes for the client; the first `sent` have gone.
+    outgoing: Vec<u8>,
+    sent: u32,
+    /// [`Output::Transmit`] was given and not yet taken up.
+    announced: bool,
+    /// One and a half times the keep alive; 0: none.
+    patience_ms: u32,
+    heard: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Waits for CONNECT.
+    New,
+    /// Has a session.
+    Online(usize),
+    /// To be closed by the caller.
+    Closing,
+}
+
+impl Broker {
+    /// A broker that nobody is connected to.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            connections: Slab::new(),
+            sessions: Slab::new(),
+            by_client: HashMap::new(),
+            subscriptions: Subscriptions::default(),
+            retained: Retained::default(),
+            deadlines: BinaryHeap::new(),
+            out: VecDeque::new(),
+            stats: Stats::default(),
+            serial: 0,
+            matched: Vec::new(),
+        }
+    }
+
+    /// A client has connected.
+    pub fn accept(&mut self, now: Instant) -> ConnId {
+        self.serial = self.serial.wrapping_add(1);
+        let slot = self.connections.insert(Connection {
+            serial: self.serial,
+            phase: Phase::New,
+            partial: Vec::new(),
+            outgoing: Vec::new(),
+            sent: 0,
+            announced: false,
+            patience_ms: 0,
+            heard: now,
+        });
+        let conn = ConnId {
+            slot: slot as u32,
+            serial: self.serial,
+        };
+        self.stats.accepted += 1;
+        if self.connections.len() > self.config.max_connections {
+            self.end(conn, CloseReason::TooManyConnections);
+        } else {
+            self.deadlines
+                .push(Reverse((now + self.config.connect_timeout, conn)));
+        }
+        conn
+    }
+
+    /// Bytes from a client, sliced in any way.
+    pub fn receive(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
+        let Some(connection) = self.connection(conn) else {
+            return;
+        };
+        connection.heard = now;
+        let partial = std::mem::take(&mut connection.partial);
+        if partial.is_empty() {
+            let used = self.packets(now, conn, bytes);
+            self.keep(conn, &bytes[used..], Vec::new());
+            return;
+        }
+        let mut whole = partial;
+        whole.extend_from_slice(bytes);
+        let used = self.packets(now, conn, &whole);
+        let rest = whole[used..].to_vec();
+        whole.clear();
+        self.keep(conn, &rest, whole);
+    }
+
+    /// The connection is gone: closed by the client, broken, or closed by the caller as asked.
+    pub fn link_closed(&mut self, conn: ConnId) {
+        let Some(connection) = self.connection(conn) else {
+            return;
+        };
+        let phase = connection.phase;
+        if let Phase::Online(session) = phase {
+            self.go_offline(session, CloseReason::ByClient);
+        }
+        self.connections.remove(conn.slot as usize);
+        if self.connections.is_empty() {
+            self.connections = Slab::new();
+            self.deadlines = BinaryHeap::new();
+        }
+    }
+
+    /// Time has come.
+    pub fn advance(&mut self, now: Instant) {
+        while let Some(Reverse((at, conn))) = self.deadlines.peek().copied()
+            && at <= now
+        {
+            self.deadlines.pop();
+            let connect_timeout = self.config.connect_timeout;
+            let Some(connection) = self.connection(conn) else {
+                continue;
+            };
+            let (reason, due) = match connection.phase {
+                Phase::New => (
+                    CloseReason::NoConnect,
+                    connection.heard_since(connect_timeout),
+                ),
+                Phase::Online(_) if connection.patience_ms > 0 => {
+                    let patience = Duration::from_millis(connection.patience_ms.into());
+                    (CloseReason::KeepAlive, connection.heard_since(patience))
+                }
+                _ => continue,
+            };
+            // The time limit for CONNECT runs from the connection's beginning, whatever bytes have come.
+            if due <= now || reason == CloseReason::NoConnect {
+                self.stats.timeouts += 1;
+                self.end(conn, reason);
+            } else {
+                self.deadlines.push(Reverse((due, conn)));
+            }
+        }
+    }
+
+    /// When [`Broker::advance`] is to be called next. It may come too early, never too late.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// What is to be done, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        let output = self.out.pop_front();
+        if let Some(Output::Transmit(conn)) = output
+            && let Some(connection) = self.connection(conn)
+        {
+            connection.announced = false;
+        }
+        output
+    }
+
+    /// Bytes for a client.
+    pub fn outgoing(&self, conn: ConnId) -> &[u8] {
+        match self.connections.get(conn.slot as usize) {
+            Some(connection) if connection.serial == conn.serial => {
+                &connection.outgoing[connection.sent as usize..]
+            }
+            _ => &[],
+        }
+    }
+
+    /// The first `n` bytes of [`Broker::outgoing`] have gone.
+    pub fn sent(&mut self, conn: ConnId, n: usize) {
+        let Some(connection) = self.connection(conn) else {
+            return;
+        };
+        let sent = (connection.sent as usize + n).min(connection.outgoing.len());
+        connection.sent = sent as u32;
+        if sent == connection.outgoing.len() {
+            connection.sent = 0;
+            if connection.outgoing.capacity() > KEPT_CAPACITY {
+                connection.outgoing = Vec::new();
+            } else {
+                connection.outgoing.clear();
+            }
+        } else if sent > KEPT_CAPACITY && sent > connection.outgoing.len() / 2 {
+            connection.outgoing.drain(..sent);
+            connection.sent = 0;
+        }
+        if let Phase::Online(session) = connection.phase {
+            self.pump(session);
+        }
+    }
+
+    /// Publishes a message of the bench's own; false when the topic is none.
+    pub fn publish(&mut self, topic: &str, payload: &[u8], qos: QoS, retain: bool) -> bool {
+        if !mqtt::topic_name_is_valid(topic) {
+            return false;
+        }
+        let message = Message {
+            topic: topic.into(),
+            payload: payload.into(),
+            qos,
+            retain,
+        };
+        self.route(&message);
+        true
+    }
+
+    /// Throws a client out as a server does that restarts; false when there is no such client online.
+    pub fn drop_client(&mut self, client_id: &str) -> bool {
+        let Some(&session) = self.by_client.get(client_id) else {
+            return false;
+        };
+        let Some(conn) = self.sessions[session].conn else {
+            return false;
+        };
+        self.end(conn, CloseReason::Dropped);
+        true
+    }
+
+    /// Numbers since the start.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            connections: self.connections.len(),
+            sessions: self.sessions.len(),
+            retained: self.retained.len(),
+            ..self.stats
+        }
+    }
+
+    /// Every session, online or kept.
+    pub fn clients(&self) -> impl Iterator<Item = Client<'_>> {
+        self.sessions.iter().map(|(_, session)| Client {
+            client_id: &session.client_id,
+            online: session.conn.is_some(),
+            subscriptions: &session.subscriptions,
+            queued: session.queued(),
+        })
+    }
+
+    /// Handles the whole packets at the start of `bytes` and returns how many bytes they have.
+    fn packets(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) -> usize {
+        let mut used = 0;
+        loop {
+            let rest = &bytes[used..];
+            let Some(connection) = self.connection(conn) else {
+                return bytes.len();
+            };
+            if connection.phase == Phase::Closing {
+                return bytes.len();
+            }
+            let length = match frame_length(rest) {
+                Ok(Some(length)) => length,
+                Ok(None) => return used,
+                Err(error) => {
+                    self.violation(conn, CloseReason::Malformed(error));
+                    return bytes.len();
+                }
+            };
+            if length.total() > self.config.max_packet {
+                self.violation(conn, CloseReason::TooLarge);
+                return bytes.len();
+            }
+            let Some(frame) = rest.get(..length.total()) else {
+                return used;
+            };
+            used += frame.len();
+            match Packet::decode(frame) {
+                Ok(packet) => self.handle(now, conn, &packet),
+                Err(error) => self.malformed(conn, error),
+            }
+        }
+    }
+
+    /// Keeps the beginning of a packet, in `buffer` when there is room.
+    fn keep(&mut self, conn: ConnId, rest: &[u8], mut buffer: Vec<u8>) {
+        if let Some(connection) = self.connection(conn)
+            && (!rest.is_empty() || buffer.capacity() <= KEPT_CAPACITY)
+        {
+            buffer.extend_from_slice(rest);
+            connection.partial = buffer;
+        }
+    }
+
+    fn malformed(&mut self, conn: ConnId, error: DecodeError) {
+        let is_new = self
+            .connection(conn)
+            .is_some_and(|connection| connection.phase == Phase::New);
+        if is_new && matches!(error, DecodeError::ProtocolLevel(_)) {
+            self.refuse(conn, ConnectCode::UnacceptableProtocolVersion, "");
+        } else {
+            self.violation(conn, CloseReason::Malformed(error));
+        }
+    }
+
+    fn violation(&mut self, conn: ConnId, reason: CloseReason) {
+        self.stats.violations += 1;
+        self.end(conn, reason);
+    }
+
+    fn handle(&mut self, now: Instant, conn: ConnId, packet: &Packet<'_>) {
+        let Some(connection) = self.connection(conn) else {
+            return;
+        };
+        match (connection.phase, packet) {
+            (Phase::New, Packet::Connect(connect)) => self.connect(now, conn, connect),
+            (Phase::Online(session), packet) => self.handle_online(conn, session, packet),
+            _ => self.violation(conn, CloseReason::Unexpected(packet.name())),
+        }
+    }
+
+    fn handle_online(&mut self, conn: ConnId, session: usize, packet: &Packet<'_>) {
+        match packet {
+            Packet::Publish(publish) => self.receive_publish(conn, session, publish),
+            Packet::Puback(id) | Packet::Pubcomp(id) => {
+                self.sessions[session].acknowledged(*id, matches!(packet, Packet::Pubcomp(_)));
+                self.pump(session);
+            }
+            Packet::Pubrec(id) => {
+                self.sessions[session].received(*id);
+                // Answered even for an identifier that is not known, so that the client can finish.
+                self.send(conn, &Packet::Pubrel(*id));
+            }
+            Packet::Pubrel(id) => {
+                self.sessions[session].released(*id);
+                self.send(conn, &Packet::Pubcomp(*id));
+            }
+            Packet::Subscribe(subscribe) => {
+                let mut codes = Vec::new();
+                let mut granted = Vec::new();
+                for (filter, qos) in subscribe.filters.iter() {
+                    let refused = self.sessions[session].subscriptions.len()
+                        >= self.config.max_subscriptions
+                        || filter.split('/').count() > MAX_LEVELS;
+                    codes.push(if refused {
+                        Suback::FAILURE
+                    } else {
+                        qos.level()
+                    });
+                    if !refused {
+                        self.subscribe(session, filter, qos);
+                        granted.push((filter, qos));
+                    }
+                }
+                let id = subscribe.id;
+                self.send(conn, &Packet::Suback(Suback { id, codes: &codes }));
+                for (filter, qos) in granted {
+                    self.send_retained(session, filter, qos);
+                }
+            }
+            Packet::Unsubscribe(unsubscribe) => {
+                for filter in unsubscribe.filters.iter() {
+                    self.unsubscribe(session, filter);
+                }
+                self.send(conn, &Packet::Unsuback(unsubscribe.id));
+            }
+            Packet::Pingreq => self.send(conn, &Packet::Pingresp),
+            Packet::Disconnect => {
+                self.sessions[session].will = None;
+                self.end(conn, CloseReason::Disconnect);
+            }
+            packet => self.violation(conn, CloseReason::Unexpected(packet.name())),
+        }
+    }
+
+    fn connect(&mut self, now: Instant, conn: ConnId, connect: &Connect<'_>) {
+        let client_id: Arc<str> = if connect.client_id.is_empty() {
+            if !connect.clean_session || connect.version == Version::V31 {
+                return self.refuse(conn, ConnectCode::IdentifierRejected, "");
+            }
+            format!("auto-{}", conn.serial).into()
+        } else {
+            connect.client_id.into()
+        };
+        if !self.config.admits(connect.username, connect.password) {
+            let code = if connect.username.is_some() {
+                ConnectCode::BadCredentials
+            } else {
+                ConnectCode::NotAuthorized
+            };
+            return self.refuse(conn, code, &client_id);
+        }
+        let (session, session_present) = self.open_session(conn, &client_id, connect);
+        let Some(connection) = self.connection(conn) else {
+            return;
+        };
+        connection.phase = Phase::Online(session);
+        connection.patience_ms = u32::from(connect.keep_alive) * 1500;
+        if connection.patience_ms > 0 {
+            let due = now + Duration::from_millis(connection.patience_ms.into());
+            self.deadlines.push(Reverse((due, conn)));
+        }
+        let code = ConnectCode::Accepted;
+        self.send(
+            conn,
+            &Packet::Connack(Connack {
+                session_present,
+                code,
+            }),
+        );
+        self.event(|| Event::Connected {
+            client_id: client_id.to_string(),
+            version: connect.version,
+            clean_session: connect.clean_session,
+            keep_alive: connect.keep_alive,
+        });
+        self.redeliver(session);
+        self.pump(session);
+    }
+
+    /// The session of a client, as CONNECT asks for it, and whether it was there before.
+    fn open_session(
+        &mut self,
+        conn: ConnId,
+        client_id: &Arc<str>,
+        connect: &Connect<'_>,
+    ) -> (usize, bool) {
+        if let Some(&old) = self.by_client.get(client_id) {
+            // §3.1.4-2: the client that has the identifier is thrown out.
+            if let Some(other) = self.sessions[old].conn {
+                self.end(other, CloseReason::TakenOver);
+            }
+        }
+        let kept = self.by_client.get(client_id).copied();
+        let session = match kept {
+            Some(session) if !connect.clean_session => session,
+            _ => {
+                if let Some(session) = kept {
+                    self.end_session(session);
+                }
+                let session = self.sessions.insert(Session::new(client_id.clone()));
+                self.by_client.insert(client_id.clone(), session);
+                session
+            }
+        };
+        let entry = &mut self.sessions[session];
+        entry.conn = Some(conn);
+        entry.clean = connect.clean_session;
+        entry.will = connect.will.map(|will| {
+            Box::new(Message {
+                topic: will.topic.into(),
+                payload: will.payload.into(),
+                qos: will.qos,
+                retain: will.retain,
+            })
+        });
+        (session, kept == Some(session))
+    }
+
+    fn refuse(&mut self, conn: ConnId, code: ConnectCode, client_id: &str) {
+        let session_present = false;
+        self.stats.refused += 1;
+        self.send(
+            conn,
+            &Packet::Connack(Connack {
+                session_present,
+                code,
+            }),
+        );
+        self.event(|| Event::Refused {
+            client_id: client_id.to_string(),
+            code,
+        });
+        self.end(conn, CloseReason::Refused);
+    }
+
+    fn receive_publish(&mut self, conn: ConnId, session: usize, publish: &Publish<'_>) {
+        let fresh = match (publish.qos, publish.id) {
+            (QoS::ExactlyOnce, Some(id)) => self.sessions[session].receives(id),
+            _ => true,
+        };
+        if fresh {
+            self.stats.published += 1;
+            let message = Message {
+                topic: publish.topic.into(),
+                payload: publish.payload.into(),
+                qos: publish.qos,
+                retain: publish.retain,
+            };
+            if self.config.events {
+                let client_id = self.sessions[session].client_id.to_string();
+                self.event(|| Event::Published {
+                    client_id,
+                    topic: publish.topic.to_string(),
+                    payload: publish.payload.to_vec(),
+                    qos: publish.qos,
+                    retain: publish.retain,
+                });
+            }
+            self.route(&message);
+        }
+        match (publish.qos, publish.id) {
+            (QoS::AtLeastOnce, Some(id)) => self.send(conn, &Packet::Puback(id)),
+            (QoS::ExactlyOnce, Some(id)) => self.send(conn, &Packet::Pubrec(id)),
+            _ => {}
+        }
+    }
+
+    /// Keeps a retained message and gives it to whoever subscribed: one copy each, at the highest QoS of its
+    /// overlapping subscriptions, as Mosquitto does.
+    fn route(&mut self, message: &Message) {
+        if message.retain {
+            self.retained
+                .set(message, self.config.max_retained, &mut self.stats);
+        }
+        let mut matched = std::mem::take(&mut self.matched);
+        self.subscriptions.matches(&message.topic, &mut matched);
+        matched.sort_unstable_by_key(|&(session, qos)| (session, Reverse(qos)));
+        matched.dedup_by_key(|&mut (session, _)| session);
+        for &(session, qos) in &matched {
+            let copy = Message {
+                qos: qos.min(message.qos),
+                // A message that is not sent because of a new subscription has no RETAIN: §3.3.1.3.
+                retain: false,
+                ..message.clone()
+            };
+            self.deliver(session, copy);
+        }
+        matched.clear();
+        self.matched = matched;
+    }
+
+    fn send_retained(&mut self, session: usize, filter: &str, qos: QoS) {
+        for message in self.retained.matching(filter) {
+            let qos = qos.min(message.qos);
+            self.deliver(session, Message { qos, ..message });
+        }
+    }
+
+    fn deliver(&mut self, session: usize, message: Message) {
+        let online = self.sessions[session].conn;
+        if message.qos == QoS::AtMostOnce {
+            let Some(conn) = online else { return };
+            if self.backlog(conn) > self.config.max_outgoing {
+                self.stats.dropped += 1;
+                self.dropped(session, &message.topic);
+            } else {
+                self.stats.delivered += 1;
+                self.send(conn, &message.packet(None, false));
+            }
+            return;
+        }
+        let topic = message.topic.clone();
+        if !self.sessions[session].queue(message, self.config.max_queued) {
+            self.stats.dropped += 1;
+            self.dropped(session, &topic);
+        }
+        self.pump(session);
+    }
+
+    /// Sends what waits for a session, as far as its window and its connection allow.
+    fn pump(&mut self, session: usize) {
+        while let Some(entry) = self.sessions.get_mut(session)
+            && let Some(conn) = entry.conn
+        {
+            let backlog = self
+                .connections
+                .get(conn.slot as usize)
+                .map_or(0, Connection::backlog);
+            if backlog > self.config.max_outgoing {
+                return;
+            }
+            let Some((id, message)) = entry.next_to_send(self.config.max_in_flight) else {
+                return;
+            };
+            self.stats.delivered += 1;
+            self.send(conn, &message.packet(Some(id), false));
+        }
+    }
+
+    /// Sends again what was not acknowledged on the last connection, in its order: §4.4.
+    fn redeliver(&mut self, session: usize) {
+        let entry = &self.sessions[session];
+        let Some(conn) = entry.conn else { return };
+        let again: Vec<(PacketId, Option<Message>)> = entry.unacknowledged().collect();
+        for (id, message) in again {
+            match message {
+                Some(message) => self.send(conn, &message.packet(Some(id), true)),
+                None => self.send(conn, &Packet::Pubrel(id)),
+            }
+        }
+    }
+
+    fn subscribe(&mut self, session: usize, filter: &str, qos: QoS) {
+        let own = &mut self.sessions[session].subscriptions;
+        match own.iter_mut().find(|(other, _)| &**other == filter) {
+            Some((_, old)) => *old = qos,
+            None => own.push((filter.into(), qos)),
+        }
+        self.subscriptions.insert(filter, session, qos);
+        if self.config.events {
+            let client_id = self.sessions[session].client_id.to_string();
+            self.event(|| Event::Subscribed {
+                client_id,
+                filter: filter.to_string(),
+                qos,
+            });
+        }
+    }
+
+    fn unsubscribe(&mut self, session: usize, filter: &str) {
+        let entry = &mut self.sessions[session];
+        let before = entry.subscriptions.len();
+        entry.subscriptions.retain(|(other, _)| &**other != filter);
+        if entry.subscriptions.len() == before {
+            return;
+        }
+        let client_id = self.sessions[session].client_id.clone();
+        self.subscriptions.remove(filter, session);
+        self.event(|| Event::Unsubscribed {
+            client_id: client_id.to_string(),
+            filter: filter.to_string(),
+        });
+    }
+
+    /// A session has lost its connection: its will is published, and it is kept or forgotten.
+    fn go_offline(&mut self, session: usize, reason: CloseReason) {
+        let entry = &mut self.sessions[session];
+        entry.conn = None;
+        let (clean, will, client_id) = (entry.clean, entry.will.take(), entry.client_id.clone());
+        if clean {
+            self.end_session(session);
+        }
+        self.event(|| Event::Gone {
+            client_id: client_id.to_string(),
+            reason: reason,
+        });
+        if let Some(will) = will {
+            self.event(|| Event::Will {
+                client_id: client_id.to_string(),
+                topic: will.topic.to_string(),
+            });
+            self.route(&will);
+        }
+    }
+
+    fn end_session(&mut self, session: usize) {
+        let entry = self.sessions.remove(session);
+        for (filter, _) in &entry.subscriptions {
+            self.subscriptions.remove(filter, session);
+        }
+        self.by_client.remove(&entry.client_id);
+    }
+
+    /// Asks for a connection to be closed, and takes its session offline.
+    fn end(&mut self, conn: ConnId, reason: CloseReason) {
+        let Some(connection) = self.connection(conn) else {
+            return;
+        };
+        let phase = std::mem::replace(&mut connection.phase, Phase::Closing);
+        connection.partial = Vec::new();
+        if phase == Phase::Closing {
+            return;
+        }
+        self.out.push_back(Output::Close(conn, reason));
+        if let Phase::Online(session) = phase {
+            self.go_offline(session, reason);
+        }
+    }
+
+    fn send(&mut self, conn: ConnId, packet: &Packet<'_>) {
+        let Some(connection) = self.connection(conn) else {
+            return;
+        };
+        // Whatever goes out here came in as a packet or as a topic that was checked, so it can be encoded.
+        if packet.append_to(&mut connection.outgoing).is_ok() && !connection.announced {
+            connection.announced = true;
+            self.out.push_back(Output::Transmit(conn));
+        }
+    }
+
+    fn backlog(&self, conn: ConnId) -> usize {
+        self.connections
+            .get(conn.slot as usize)
+            .map_or(0, Connection::backlog)
+    }
+
+    fn dropped(&mut self, session: usize, topic: &str) {
+        if self.config.events {
+            let client_id = self.sessions[session].client_id.to_string();
+            self.event(|| Event::Dropped {
+                client_id,
+                topic: topic.to_string(),
+            });
+        }
+    }
+
+    fn event(&mut self, event: impl FnOnce() -> Event) {
+        if self.config.events {
+            self.out.push_back(Output::Event(event()));
+        }
+    }
+
+    fn connection(&mut self, conn: ConnId) -> Option<&mut Connection> {
+        self.connections
+            .get_mut(conn.slot as usize)
+            .filter(|connection| connection.serial == conn.serial)
+    }
+}
+
+impl Connection {
+    fn heard_since(&self, span: Duration) -> Instant {
+        self.heard + span
+    }
+
+    fn backlog(&self) -> usize {
+        self.outgoing.len() - self.sent as usize
+    }
+}

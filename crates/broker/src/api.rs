@@ -1,0 +1,240 @@
+//! How a broker is made, and what comes out of it.
+
+use mqtt::{ConnectCode, DecodeError, QoS, Version};
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+/// A connection that the caller has accepted. Never used again once it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId {
+    pub(crate) slot: u32,
+    pub(crate) serial: u32,
+}
+
+/// How a broker is made.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// User names and passwords; empty: everybody is let in.
+    pub users: HashMap<String, String>,
+    /// Let in who gives no user name, though there are [`Config::users`].
+    pub anonymous: bool,
+    /// The largest packet in bytes; a client that sends a larger one is thrown out.
+    pub max_packet: usize,
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// Subscriptions of one session; one more is refused with SUBACK 0x80.
+    pub max_subscriptions: usize,
+    /// Messages of QoS 1 and 2 that wait for one session; one more is dropped and counted.
+    pub max_queued: usize,
+    /// Messages of QoS 1 and 2 that one client has not acknowledged.
+    pub max_in_flight: usize,
+    /// Bytes that wait for one connection before QoS 0 is dropped and the rest is queued.
+    pub max_outgoing: usize,
+    /// Retained messages; one more is dropped and counted.
+    pub max_retained: usize,
+    /// How long a connection may take to send CONNECT.
+    pub connect_timeout: Duration,
+    /// Whether [`Output::Event`] is wanted.
+    pub events: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            users: HashMap::new(),
+            anonymous: false,
+            max_packet: 1 << 20,
+            max_connections: 20_000,
+            max_subscriptions: 1_000,
+            // As Mosquitto's max_queued_messages.
+            max_queued: 1_000,
+            // As Mosquitto's max_inflight_messages.
+            max_in_flight: 20,
+            max_outgoing: 1 << 20,
+            max_retained: 100_000,
+            connect_timeout: Duration::from_secs(10),
+            events: false,
+        }
+    }
+}
+
+impl Config {
+    pub(crate) fn admits(&self, username: Option<&str>, password: Option<&[u8]>) -> bool {
+        match username {
+            _ if self.users.is_empty() => true,
+            None => self.anonymous,
+            Some(username) => self
+                .users
+                .get(username)
+                .is_some_and(|wanted| Some(wanted.as_bytes()) == password),
+        }
+    }
+}
+
+/// What is to be done, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// [`crate::Broker::outgoing`] has bytes for this connection.
+    Transmit(ConnId),
+    /// Send what is outgoing, close the connection, and say so with [`crate::Broker::link_closed`].
+    Close(ConnId, CloseReason),
+    /// What happened, for people; only with [`Config::events`].
+    Event(Event),
+}
+
+/// Why a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The client closed it, or it broke.
+    ByClient,
+    /// The client sent DISCONNECT.
+    Disconnect,
+    /// CONNECT was refused.
+    Refused,
+    /// CONNECT did not come in time.
+    NoConnect,
+    /// Nothing came for one and a half times the keep alive.
+    KeepAlive,
+    /// Another client came with the same identifier.
+    TakenOver,
+    /// The bench threw the client out.
+    Dropped,
+    /// There are as many connections as may be.
+    TooManyConnections,
+    /// A packet was larger than the broker takes.
+    TooLarge,
+    /// A packet was malformed.
+    Malformed(DecodeError),
+    /// A packet that has no place here, by its name.
+    Unexpected(&'static str),
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ByClient => "connection closed by the client",
+            Self::Disconnect => "disconnected",
+            Self::Refused => "refused",
+            Self::NoConnect => "no CONNECT in time",
+            Self::KeepAlive => "nothing heard for 1.5 times the keep alive",
+            Self::TakenOver => "taken over: another client has the same id",
+            Self::Dropped => "thrown out",
+            Self::TooManyConnections => "too many connections",
+            Self::TooLarge => "packet too large",
+            Self::Malformed(error) => return write!(f, "malformed packet: {error}"),
+            Self::Unexpected(name) => return write!(f, "unexpected {name}"),
+        })
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A client was let in.
+    Connected {
+        /// Who.
+        client_id: String,
+        /// What it speaks.
+        version: Version,
+        /// Whether its session ends with its connection.
+        clean_session: bool,
+        /// In seconds.
+        keep_alive: u16,
+    },
+    /// A client was refused.
+    Refused {
+        /// Who.
+        client_id: String,
+        /// Why.
+        code: ConnectCode,
+    },
+    /// A client is gone.
+    Gone {
+        /// Who.
+        client_id: String,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// A client's will is published.
+    Will {
+        /// Whose.
+        client_id: String,
+        /// Where.
+        topic: String,
+    },
+    /// A client subscribed.
+    Subscribed {
+        /// Who.
+        client_id: String,
+        /// To what.
+        filter: String,
+        /// With which QoS.
+        qos: QoS,
+    },
+    /// A client unsubscribed.
+    Unsubscribed {
+        /// Who.
+        client_id: String,
+        /// From what.
+        filter: String,
+    },
+    /// A client published.
+    Published {
+        /// Who.
+        client_id: String,
+        /// Where.
+        topic: String,
+        /// What.
+        payload: Vec<u8>,
+        /// With which QoS.
+        qos: QoS,
+        /// Whether it is kept.
+        retain: bool,
+    },
+    /// A message for a slow or absent client was dropped.
+    Dropped {
+        /// Whose.
+        client_id: String,
+        /// Where it was published.
+        topic: String,
+    },
+}
+
+/// Numbers of a broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Connections now.
+    pub connections: usize,
+    /// Sessions now, online or kept.
+    pub sessions: usize,
+    /// Retained messages now.
+    pub retained: usize,
+    /// Connections accepted.
+    pub accepted: u64,
+    /// CONNECT refused.
+    pub refused: u64,
+    /// Connections ended by a time limit.
+    pub timeouts: u64,
+    /// Connections ended because the client broke the protocol.
+    pub violations: u64,
+    /// Messages received.
+    pub published: u64,
+    /// Messages sent to subscribers.
+    pub delivered: u64,
+    /// Messages dropped, since a queue was full.
+    pub dropped: u64,
+}
+
+/// A session, as [`crate::Broker::clients`] shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'a> {
+    /// Who.
+    pub client_id: &'a str,
+    /// Whether it is connected.
+    pub online: bool,
+    /// What it has subscribed to.
+    pub subscriptions: &'a [(Box<str>, QoS)],
+    /// Messages that wait for it.
+    pub queued: usize,
+}
