@@ -1,5 +1,7 @@
 //! Any bytes, any slicing: no panic, the same events however they arrive, at most one `Failed`, and bounded memory.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::*;

@@ -1,5 +1,7 @@
 //! What a caller sees of a session: requests in, bytes and events out, in virtual time.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::*;
