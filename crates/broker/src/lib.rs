@@ -669,7 +669,7 @@ impl Broker {
         }
         self.event(|| Event::Gone {
             client_id: client_id.to_string(),
-            reason: reason,
+            reason,
         });
         if let Some(will) = will {
             self.event(|| Event::Will {

@@ -1,2 +1,45 @@
-//! Stub.
-fn main() {}
+//! MQTT over AT commands, both ends of the wire.
+
+use clap::{Parser, Subcommand};
+use modemq::commands::{self, broker, demo, module, publish, subscribe};
+use std::process::ExitCode;
+
+/// MQTT over AT commands, both ends of the wire: software modules for firmware that has none at hand.
+#[derive(Parser)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "Begin with: modemq demo"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Module(Box<module::Args>),
+    Broker(broker::Args),
+    #[command(name = "pub")]
+    Publish(publish::Args),
+    #[command(name = "sub")]
+    Subscribe(subscribe::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Demo(args) => commands::run(demo::run(args)),
+        Command::Module(args) => commands::run(module::run(*args)),
+        Command::Broker(args) => commands::run(broker::run(args)),
+        Command::Publish(args) => commands::run(publish::run(args)),
+        Command::Subscribe(args) => commands::run(subscribe::run(args)),
+    };
+    match result {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("modemq: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

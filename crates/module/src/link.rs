@@ -18,9 +18,10 @@ pub(crate) enum Phase {
     LoggingIn,
     /// The server accepted.
     Up,
-    /// DISCONNECT was sent, or the server refused: the transport may still be open.
+    /// DISCONNECT was sent; the transport is still open.
     LoggedOut,
-    /// The network below is gone. The peer does not know, and the host has not closed the link.
+    /// There is no transport any more, but the host was not told and has not closed the link: the server closed it
+    /// after DISCONNECT, or the network below is gone.
     Dead,
 }
 
@@ -185,7 +186,6 @@ impl Link {
             match event {
                 Event::Connected { .. } => *phase = Phase::Up,
                 Event::Refused(code) => {
-                    *phase = Phase::LoggedOut;
                     core.note(|| format!("the server refused: {code}"));
                 }
                 Event::Failed(error) => {
@@ -209,6 +209,9 @@ impl Link {
             core.out.push_back(Output::Close { link });
         }
         self.forget();
+        if phase == Phase::LoggedOut {
+            self.phase = Phase::Dead;
+        }
         on(core, News::Closed(phase));
     }
 

@@ -1,0 +1,277 @@
+//! The bench's broker on TCP.
+
+use crate::clock::Clock;
+use broker::{Broker, Config, ConnId, Event, Output, Stats};
+use mqtt::QoS;
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+
+/// How long a client that was sent away may take to read what it was sent.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A broker that listens. It stops when it is dropped.
+#[derive(Debug)]
+pub struct BrokerServer {
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    tasks: JoinSet<()>,
+}
+
+struct Shared {
+    inner: Mutex<Inner>,
+    clock: Clock,
+    /// A deadline may have come nearer.
+    deadline: Notify,
+    events: Option<mpsc::UnboundedSender<Event>>,
+}
+
+struct Inner {
+    broker: Broker,
+    /// Who serves each connection; and whether it is to end.
+    connections: HashMap<ConnId, Arc<Connection>>,
+    /// What a socket had to say, on its way to the broker: one buffer for all of them.
+    scratch: Box<[u8]>,
+}
+
+struct Connection {
+    wake: Notify,
+    closing: std::sync::atomic::AtomicBool,
+}
+
+impl BrokerServer {
+    /// Listens on each address; port 0 is any free one.
+    ///
+    /// # Errors
+    /// The system's, with the address.
+    pub async fn start(
+        config: Config,
+        addresses: &[SocketAddr],
+    ) -> io::Result<(Self, mpsc::UnboundedReceiver<Event>)> {
+        let (sender, events) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            events: config.events.then_some(sender),
+            inner: Mutex::new(Inner {
+                broker: Broker::new(config),
+                connections: HashMap::new(),
+                scratch: vec![0; 16 * 1024].into(),
+            }),
+            clock: Clock::start(),
+            deadline: Notify::new(),
+        });
+        let mut tasks = JoinSet::new();
+        let mut bound = Vec::new();
+        for &address in addresses {
+            let listener = TcpListener::bind(address)
+                .await
+                .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
+            bound.push(listener.local_addr()?);
+            tasks.spawn(listen(shared.clone(), listener));
+        }
+        tasks.spawn(keep_time(shared.clone()));
+        let server = Self {
+            shared,
+            addresses: bound,
+            tasks,
+        };
+        Ok((server, events))
+    }
+
+    /// Where it listens, in the order in which that was asked for.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Publishes a message of the bench's own; false when the topic is none.
+    pub fn publish(&self, topic: &str, payload: &[u8], qos: QoS, retain: bool) -> bool {
+        let mut inner = self.shared.lock();
+        let published = inner.broker.publish(topic, payload, qos, retain);
+        self.shared.settle(&mut inner);
+        published
+    }
+
+    /// Throws a client out; false when it is not there.
+    pub fn drop_client(&self, client_id: &str) -> bool {
+        let mut inner = self.shared.lock();
+        let dropped = inner.broker.drop_client(client_id);
+        self.shared.settle(&mut inner);
+        dropped
+    }
+
+    /// Numbers since the start.
+    pub fn stats(&self) -> Stats {
+        self.shared.lock().broker.stats()
+    }
+
+    /// Closes the listeners and every connection.
+    pub async fn shutdown(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A task that panicked while it held the lock has broken its own connection at worst.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does what the broker wants done.
+    fn settle(&self, inner: &mut Inner) {
+        while let Some(output) = inner.broker.poll_output() {
+            match output {
+                Output::Transmit(conn) => {
+                    if let Some(connection) = inner.connections.get(&conn) {
+                        connection.wake.notify_one();
+                    }
+                }
+                Output::Close(conn, _) => {
+                    if let Some(connection) = inner.connections.get(&conn) {
+                        connection
+                            .closing
+                            .store(true, std::sync::atomic::Ordering::Relaxed);
+                        connection.wake.notify_one();
+                    }
+                }
+                Output::Event(event) => {
+                    if let Some(events) = &self.events {
+                        // Nobody may be listening any more.
+                        let _ = events.send(event);
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn listen(shared: Arc<Shared>, listener: TcpListener) {
+    let mut clients = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let _ = stream.set_nodelay(true);
+                    clients.spawn(serve(shared.clone(), stream));
+                }
+                // Out of descriptors: others will close theirs.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            },
+            Some(_) = clients.join_next() => {}
+        }
+    }
+}
+
+async fn keep_time(shared: Arc<Shared>) {
+    loop {
+        let deadline = shared.lock().broker.next_deadline();
+        tokio::select! {
+            () = shared.clock.sleep_until(deadline) => {
+                let mut inner = shared.lock();
+                inner.broker.advance(shared.clock.now());
+                shared.settle(&mut inner);
+            }
+            () = shared.deadline.notified() => {}
+        }
+    }
+}
+
+/// Serves one client. It has no buffer of its own: what it reads goes through the shared one, and what it writes is
+/// the broker's.
+async fn serve(shared: Arc<Shared>, stream: TcpStream) {
+    let connection = Arc::new(Connection {
+        wake: Notify::new(),
+        closing: false.into(),
+    });
+    let conn = {
+        let mut inner = shared.lock();
+        let before = inner.broker.next_deadline();
+        let conn = inner.broker.accept(shared.clock.now());
+        inner.connections.insert(conn, connection.clone());
+        if inner.broker.next_deadline() != before {
+            shared.deadline.notify_one();
+        }
+        shared.settle(&mut inner);
+        conn
+    };
+    let is_closing = || {
+        connection
+            .closing
+            .load(std::sync::atomic::Ordering::Relaxed)
+    };
+    while !is_closing() {
+        let pending = !shared.lock().broker.outgoing(conn).is_empty();
+        let open = tokio::select! {
+            ready = stream.readable() => ready.is_ok() && shared.read(conn, &stream),
+            ready = stream.writable(), if pending => ready.is_ok() && shared.write(conn, &stream),
+            () = connection.wake.notified() => shared.write(conn, &stream),
+        };
+        if !open {
+            break;
+        }
+    }
+    if is_closing() {
+        let farewell = async {
+            while !shared.lock().broker.outgoing(conn).is_empty() {
+                if stream.writable().await.is_err() || !shared.write(conn, &stream) {
+                    break;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    }
+    let mut inner = shared.lock();
+    inner.connections.remove(&conn);
+    inner.broker.link_closed(conn);
+    shared.settle(&mut inner);
+}
+
+impl Shared {
+    /// Reads what is there; false when the connection is over.
+    fn read(&self, conn: ConnId, stream: &TcpStream) -> bool {
+        let mut inner = self.lock();
+        let Inner {
+            broker, scratch, ..
+        } = &mut *inner;
+        match stream.try_read(scratch) {
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+            Ok(0) => false,
+            Ok(n) => {
+                let before = broker.next_deadline();
+                broker.receive(self.clock.now(), conn, &scratch[..n]);
+                if broker.next_deadline() != before {
+                    self.deadline.notify_one();
+                }
+                self.settle(&mut inner);
+                true
+            }
+        }
+    }
+
+    /// Writes what the system takes now; false when the connection is over.
+    fn write(&self, conn: ConnId, stream: &TcpStream) -> bool {
+        let mut inner = self.lock();
+        loop {
+            let bytes = inner.broker.outgoing(conn);
+            if bytes.is_empty() {
+                return true;
+            }
+            match stream.try_write(bytes) {
+                Ok(n) => {
+                    inner.broker.sent(conn, n);
+                    self.settle(&mut inner);
+                }
+                Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! `modemq broker`: the bench's broker.
+
+use super::Error;
+use crate::broker_server::BrokerServer;
+use crate::clock::Clock;
+use crate::trace::escape;
+use broker::{Config, Event};
+use clap::Args as ClapArgs;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// The bench's MQTT broker. It forgets everything when it stops: for production, use Mosquitto, EMQX or another.
+#[derive(ClapArgs, Debug)]
+#[command(after_help = "Examples:
+  modemq broker
+      on 127.0.0.1:1883, for everybody on this machine
+  modemq broker --listen 127.0.0.1:0 --user dev:secret --trace
+      on a free port, which is printed; one user; what happens is shown")]
+pub struct Args {
+    /// Where it listens; port 0 is any free one. May be repeated
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
+    listen: Vec<SocketAddr>,
+
+    /// Let in this user only. May be repeated
+    #[arg(long, value_name = "NAME:PASSWORD", value_parser = parse_user)]
+    user: Vec<(String, String)>,
+
+    /// Let in who gives no user name, though there are users
+    #[arg(long)]
+    anonymous: bool,
+
+    /// How long a connection may take to send CONNECT, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    connect_timeout: u64,
+
+    /// The largest packet in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
+    max_packet: usize,
+
+    /// Print what happens, to standard error
+    #[arg(long)]
+    trace: bool,
+}
+
+/// Runs until it is stopped.
+///
+/// # Errors
+/// An address that cannot be had.
+pub async fn run(args: Args) -> Result<ExitCode, Error> {
+    let config = Config {
+        users: args.user.into_iter().collect(),
+        anonymous: args.anonymous,
+        connect_timeout: Duration::from_secs(args.connect_timeout),
+        max_packet: args.max_packet,
+        events: args.trace,
+        ..Config::default()
+    };
+    let clock = Clock::start();
+    let (server, mut events) = BrokerServer::start(config, &args.listen).await?;
+    for address in server.local_addrs() {
+        writeln!(std::io::stdout(), "broker on {address}")?;
+    }
+    std::io::stdout().flush()?;
+    while let Some(event) = events.recv().await {
+        eprintln!("{:>9} {}", clock.now().to_string(), describe(&event));
+    }
+    // Without a trace there are no events: wait until somebody stops the program.
+    std::future::pending().await
+}
+
+/// An event in words.
+pub fn describe(event: &Event) -> String {
+    match event {
+        Event::Connected {
+            client_id,
+            version,
+            clean_session,
+            keep_alive,
+        } => format!(
+            "{client_id}: connected, level {}, keep alive {keep_alive} s{}",
+            version.level(),
+            if *clean_session {
+                ", clean session"
+            } else {
+                ""
+            }
+        ),
+        Event::Refused { client_id, code } => format!("{client_id}: refused: {code}"),
+        Event::Gone { client_id, reason } => format!("{client_id}: {reason}"),
+        Event::Will { client_id, topic } => format!("{client_id}: will published to {topic}"),
+        Event::Subscribed {
+            client_id,
+            filter,
+            qos,
+        } => format!("{client_id}: subscribed to {filter} q{}", qos.level()),
+        Event::Unsubscribed { client_id, filter } => {
+            format!("{client_id}: unsubscribed from {filter}")
+        }
+        Event::Published {
+            client_id,
+            topic,
+            payload,
+            qos,
+            retain,
+        } => format!(
+            "{client_id}: published q{}{} {topic}: {}",
+            qos.level(),
+            if *retain { " retained" } else { "" },
+            escape(payload)
+        ),
+        Event::Dropped { client_id, topic } => {
+            format!("{client_id}: a message of {topic} dropped: its queue is full")
+        }
+    }
+}
+
+fn parse_user(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, password)) if !name.is_empty() => Ok((name.into(), password.into())),
+        _ => Err("NAME:PASSWORD is wanted".into()),
+    }
+}

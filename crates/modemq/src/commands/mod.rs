@@ -1,0 +1,41 @@
+//! The commands, one a file.
+
+pub mod broker;
+pub mod connection;
+pub mod demo;
+pub mod module;
+pub mod publish;
+pub mod subscribe;
+
+use std::process::ExitCode;
+
+/// Why a command could not do its work, in a sentence for people.
+pub type Error = Box<dyn std::error::Error>;
+
+/// Runs a command's future on one thread, until it ends or somebody stops the program.
+///
+/// What it owns is dropped in either case, so links are removed and sockets closed.
+///
+/// # Errors
+/// Those of the command.
+pub fn run<F>(command: F) -> Result<ExitCode, Error>
+where
+    F: Future<Output = Result<ExitCode, Error>>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        tokio::select! {
+            result = command => result,
+            _ = terminate.recv() => Ok(ExitCode::SUCCESS),
+            _ = hang_up.recv() => Ok(ExitCode::SUCCESS),
+            // What a shell takes a program for that Ctrl-C has ended.
+            _ = interrupt.recv() => Ok(ExitCode::from(130)),
+        }
+    })
+}

@@ -1,0 +1,336 @@
+//! `modemq module`: a software module on a port.
+
+use super::Error;
+use crate::clock::{Clock, unix_time};
+use crate::net::{Override, Resolver};
+use crate::port::{Port, Pty, Stdio, TcpPort};
+use crate::runtime::Host;
+use crate::trace::{Format, Writer};
+use clap::{Args as ClapArgs, ValueEnum};
+use dialect::Model;
+use module::{Config, Identity, Module, Pace, Radio, Registration, Sim};
+use std::cell::RefCell;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::rc::Rc;
+
+/// A software module on a PTY, TCP port or serial line.
+#[derive(ClapArgs, Debug)]
+#[command(after_help = "Examples:
+  modemq module air780ep
+      on a PTY, at a link that stays the same: picocom /tmp/modemq-air780ep
+  modemq module air780ep --tcp 127.0.0.1:7000 --resolve mqtt.example.com=127.0.0.1:1883 --trace
+      firmware with a hard-coded cloud host talks to a local broker, and every line is shown
+  modemq module air700eaq --serial /dev/ttyUSB0 --baud 115200
+      this machine becomes a module for the board at the other end of the wire
+  modemq module air780ep --tcp 127.0.0.1:7000 --count 50
+      fifty modules on the ports 7000 to 7049")]
+pub struct Args {
+    /// Which module: air780ep, air700eaq
+    #[arg(value_parser = parse_model)]
+    model: &'static Model,
+
+    /// On a pseudo-terminal; LINK is a symbolic link to it [default: modemq-MODEL in the folder for temporary files]
+    #[arg(long, value_name = "LINK", num_args = 0..=1, group = "port")]
+    #[allow(clippy::option_option)] // clap's form for a flag whose value may be left out
+    pty: Option<Option<PathBuf>>,
+
+    /// On a TCP port, raw; port 0 is any free one. A new host takes the place of the one before it
+    #[arg(long, value_name = "ADDR", group = "port")]
+    tcp: Option<SocketAddr>,
+
+    /// On a UART of this machine, which becomes the module
+    #[arg(long, value_name = "DEV", group = "port")]
+    serial: Option<String>,
+
+    /// On standard input and output
+    #[arg(long, group = "port")]
+    stdio: bool,
+
+    /// Bits per second of the serial line [default: the model's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(300..=4_000_000))]
+    baud: Option<u32>,
+
+    /// So many modules: TCP ports, links and IMEIs are counted upwards
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=4000))]
+    count: u16,
+
+    /// Where a name leads, against what DNS says, as curl has it; `*` is every name. May be repeated
+    #[arg(long, value_name = "HOST[:PORT]=ADDR[:PORT]")]
+    resolve: Vec<Override>,
+
+    /// real: the model's delays, and no more bytes a second than its UART carries; fast: no delays
+    #[arg(long, value_name = "PACE", default_value = "real")]
+    pace: PaceArg,
+
+    /// Print every line both ways, MQTT packets and changes of state, to standard error
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "text")]
+    trace: Option<Format>,
+
+    /// Write the trace to this file instead
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+
+    /// 15 digits
+    #[arg(long, value_name = "DIGITS", value_parser = |text: &str| digits(text, 15))]
+    imei: Option<String>,
+
+    /// 19 or 20 digits
+    #[arg(long, value_name = "DIGITS", value_parser = |text: &str| digits(text, 20))]
+    iccid: Option<String>,
+
+    /// 15 digits
+    #[arg(long, value_name = "DIGITS", value_parser = |text: &str| digits(text, 15))]
+    imsi: Option<String>,
+
+    /// Signal as AT+CSQ tells it: 0 (-113 dBm) to 31 (-51 dBm), 99 none
+    #[arg(long, value_name = "RSSI", default_value_t = 24, value_parser = parse_rssi)]
+    signal: u8,
+
+    /// The operator: LONG[,SHORT[,MCCMNC]], such as "CHINA MOBILE,CMCC,46000"
+    #[arg(long, value_name = "NAMES")]
+    operator: Option<String>,
+
+    /// What becomes of the registration; denied is a SIM in arrears
+    #[arg(long, value_name = "STATE", default_value = "home")]
+    registration: RegistrationArg,
+
+    /// The SIM: ready, absent, busy, or pin:1234
+    #[arg(long, value_name = "STATE", default_value = "ready", value_parser = parse_sim)]
+    sim: Sim,
+
+    /// The APN that the network gives when the module asks for none
+    #[arg(long, value_name = "NAME")]
+    apn: Option<String>,
+
+    /// Give a PDP context only for this APN, as a private network does. May be repeated
+    #[arg(long, value_name = "NAME")]
+    apn_allow: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PaceArg {
+    Real,
+    Fast,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RegistrationArg {
+    Home,
+    Roaming,
+    Searching,
+    Denied,
+    None,
+}
+
+/// Runs until it is stopped.
+///
+/// # Errors
+/// A port that cannot be opened, a file that cannot be written.
+pub async fn run(args: Args) -> Result<ExitCode, Error> {
+    let clock = Clock::start();
+    let writer = match (args.trace, &args.log) {
+        (None, None) => None,
+        (format, log) => {
+            let writer = Writer::open(format.unwrap_or(Format::Text), log.as_deref())?;
+            Some(Rc::new(RefCell::new(writer)))
+        }
+    };
+    let resolver = Resolver::new(args.resolve.clone());
+    let mut hosts = Vec::new();
+    for index in 0..args.count {
+        let port = open_port(&args, index).await?;
+        let config = config(&args, index, writer.is_some());
+        let module = Module::new(clock.now(), args.model, config);
+        let (mut host, _) = Host::new(module, port, clock, resolver.clone());
+        if let Some(writer) = &writer {
+            let several = (args.count > 1).then_some(usize::from(index));
+            host = host.with_trace(writer.clone(), several);
+        }
+        hosts.push(host);
+    }
+    if !args.stdio {
+        let mut out = std::io::stdout().lock();
+        for host in &hosts {
+            writeln!(
+                out,
+                "{} on {}",
+                args.model.title,
+                host.port().how_to_reach()
+            )?;
+        }
+        out.flush()?;
+    }
+    // The port of each module is Rc inside, so they all run on this thread.
+    let local = tokio::task::LocalSet::new();
+    let tasks: Vec<_> = hosts
+        .into_iter()
+        .map(|host| local.spawn_local(host.run()))
+        .collect();
+    local
+        .run_until(async {
+            for task in tasks {
+                task.await??;
+            }
+            Ok(ExitCode::SUCCESS)
+        })
+        .await
+}
+
+async fn open_port(args: &Args, index: u16) -> Result<Port, Error> {
+    let alone = args.count == 1;
+    if let Some(device) = &args.serial {
+        if !alone {
+            return Err("--serial is one line: --count goes with --pty or --tcp".into());
+        }
+        return Ok(Port::serial(
+            device,
+            args.baud.unwrap_or(args.model.defaults.baud),
+        )?);
+    }
+    if args.stdio {
+        if !alone {
+            return Err("--stdio is one line: --count goes with --pty or --tcp".into());
+        }
+        return Ok(Port::Stdio(Stdio::open()));
+    }
+    if let Some(mut address) = args.tcp {
+        if address.port() != 0 {
+            let port = address
+                .port()
+                .checked_add(index)
+                .ok_or("--count goes beyond port 65535")?;
+            address.set_port(port);
+        }
+        return Ok(Port::Tcp(TcpPort::listen(address).await?));
+    }
+    let link = match &args.pty {
+        Some(Some(link)) => link.clone(),
+        _ => default_link(args.model),
+    };
+    Ok(Port::Pty(Pty::open(Some(&if alone {
+        link
+    } else {
+        numbered(&link, index)
+    }))?))
+}
+
+/// The symbolic link of a model's PTY when none is named.
+pub fn default_link(model: &Model) -> PathBuf {
+    std::env::temp_dir().join(format!("modemq-{}", model.name))
+}
+
+fn numbered(link: &Path, index: u16) -> PathBuf {
+    let mut name = link.as_os_str().to_owned();
+    name.push(format!("-{index}"));
+    name.into()
+}
+
+fn config(args: &Args, index: u16, trace: bool) -> Config {
+    let default = Identity::default();
+    let radio = Radio::default();
+    let names: Vec<&str> = args
+        .operator
+        .as_deref()
+        .map(|names| names.split(',').collect())
+        .unwrap_or_default();
+    let name = |index: usize, other: &str| names.get(index).copied().unwrap_or(other).to_string();
+    let long = name(0, &radio.operator);
+    let imei = args.imei.clone().unwrap_or(default.imei);
+    Config {
+        identity: Identity {
+            imei: count_up(&imei, index),
+            iccid: args.iccid.clone().unwrap_or(default.iccid),
+            imsi: args.imsi.clone().unwrap_or(default.imsi),
+        },
+        radio: Radio {
+            rssi: args.signal,
+            registration: match args.registration {
+                RegistrationArg::Home => Registration::Home,
+                RegistrationArg::Roaming => Registration::Roaming,
+                RegistrationArg::Searching => Registration::Searching,
+                RegistrationArg::Denied => Registration::Denied,
+                RegistrationArg::None => Registration::NotRegistered,
+            },
+            sim: args.sim.clone(),
+            operator_short: if names.is_empty() {
+                radio.operator_short
+            } else {
+                name(1, &long)
+            },
+            plmn: name(2, &radio.plmn),
+            operator: long,
+            default_apn: args.apn.clone().unwrap_or(radio.default_apn),
+            allowed_apns: args.apn_allow.clone(),
+            tac: radio.tac,
+            cell: radio.cell,
+            address: radio.address,
+            dns: radio.dns,
+        },
+        pace: match args.pace {
+            PaceArg::Real => Pace::Real,
+            PaceArg::Fast => Pace::Fast,
+        },
+        unix_time: unix_time(),
+        baud: args.baud,
+        trace,
+    }
+}
+
+/// The same number of digits, `index` further on.
+fn count_up(digits: &str, index: u16) -> String {
+    match digits.parse::<u64>() {
+        Ok(number) => format!(
+            "{:0width$}",
+            number.wrapping_add(index.into()),
+            width = digits.len()
+        ),
+        Err(_) => digits.into(),
+    }
+}
+
+/// The model called so, or which ones there are.
+///
+/// # Errors
+/// A sentence with the names.
+pub fn parse_model(name: &str) -> Result<&'static Model, String> {
+    Model::by_name(name).ok_or_else(|| {
+        let names: Vec<_> = dialect::model::ALL.iter().map(|model| model.name).collect();
+        format!("no such model; there are {}", names.join(", "))
+    })
+}
+
+fn digits(text: &str, len: usize) -> Result<String, String> {
+    let fits = text.len() == len || (len == 20 && text.len() == 19);
+    if fits && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.into())
+    } else {
+        Err(format!("{len} digits are wanted"))
+    }
+}
+
+fn parse_rssi(text: &str) -> Result<u8, String> {
+    match text.parse() {
+        Ok(rssi @ (0..=31 | 99)) => Ok(rssi),
+        _ => Err("0 to 31, or 99".into()),
+    }
+}
+
+fn parse_sim(text: &str) -> Result<Sim, String> {
+    match text {
+        "ready" => Ok(Sim::Ready),
+        "absent" => Ok(Sim::Absent),
+        "busy" => Ok(Sim::Busy),
+        _ => match text.strip_prefix("pin:") {
+            Some(pin)
+                if (4..=8).contains(&pin.len())
+                    && pin.bytes().all(|byte| byte.is_ascii_digit()) =>
+            {
+                Ok(Sim::Pin(pin.into()))
+            }
+            _ => Err("ready, absent, busy, or pin: and four to eight digits".into()),
+        },
+    }
+}

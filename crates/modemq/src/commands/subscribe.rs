@@ -1,0 +1,118 @@
+//! `modemq sub`: subscribe and print, with mosquitto_sub's flags.
+
+use super::connection::{Connection, exit_code, qos};
+use crate::client::{self, Client, News};
+use clap::Args as ClapArgs;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Subscribe and print messages; the flags are those of mosquitto_sub.
+#[derive(ClapArgs, Debug)]
+#[command(
+    disable_help_flag = true,
+    after_help = "Examples:
+  modemq sub -t 'mqtt/#' -v
+  modemq sub -h 127.0.0.1 -p 1884 -t mqtt/sub -C 1 -W 10
+      one message, or exit status 27 after ten seconds"
+)]
+pub struct Args {
+    #[command(flatten)]
+    connection: Connection,
+
+    /// Topic filter. May be repeated
+    #[arg(short, long, value_name = "FILTER", required = true)]
+    topic: Vec<String>,
+
+    /// Quality of service
+    #[arg(short, long, value_name = "QOS", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
+    qos: u8,
+
+    /// Print the topic before each message
+    #[arg(short, long)]
+    verbose: bool,
+
+    /// End after so many messages
+    #[arg(short = 'C', value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+
+    /// End after so many seconds, with exit status 27
+    #[arg(short = 'W', value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    wait: Option<u64>,
+
+    /// Print no line end after a message
+    #[arg(short = 'N')]
+    no_line_end: bool,
+
+    /// Do not print retained messages
+    #[arg(short = 'R')]
+    no_retained: bool,
+
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
+
+/// Subscribes and prints until it is told to end.
+///
+/// # Errors
+/// Output that cannot be written.
+pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
+    let limit = args.wait.map_or(Duration::MAX, Duration::from_secs);
+    let result = match tokio::time::timeout(limit, subscribe(&args)).await {
+        Ok(result) => result,
+        Err(_) => Err(client::Error::Timeout),
+    };
+    match result {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            eprintln!("modemq sub: {error}");
+            Ok(exit_code(&error).into())
+        }
+    }
+}
+
+async fn subscribe(args: &Args) -> Result<(), client::Error> {
+    let mut client: Client = args.connection.open().await?;
+    let filters: Vec<_> = args
+        .topic
+        .iter()
+        .map(|filter| (filter.as_str(), qos(args.qos)))
+        .collect();
+    client.subscribe(&filters).await?;
+    let mut left = args.count;
+    while left != Some(0) {
+        match client.next().await? {
+            News::Subscribed(_, codes) => {
+                for (filter, _) in args
+                    .topic
+                    .iter()
+                    .zip(&codes)
+                    .filter(|(_, code)| **code == mqtt::Suback::FAILURE)
+                {
+                    eprintln!("modemq sub: the server refused the subscription to {filter}");
+                }
+                if codes.iter().all(|code| *code == mqtt::Suback::FAILURE) {
+                    return Err(client::Error::Refused(mqtt::ConnectCode::NotAuthorized));
+                }
+            }
+            News::Message(message) if !(args.no_retained && message.retain) => {
+                let mut line = Vec::new();
+                if args.verbose {
+                    line.extend_from_slice(message.topic.as_bytes());
+                    line.push(b' ');
+                }
+                line.extend_from_slice(&message.payload);
+                if !args.no_line_end {
+                    line.push(b'\n');
+                }
+                let mut out = std::io::stdout().lock();
+                out.write_all(&line)?;
+                out.flush()?;
+                left = left.map(|left| left - 1);
+            }
+            _ => {}
+        }
+    }
+    client.disconnect().await
+}

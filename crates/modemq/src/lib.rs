@@ -1,0 +1,14 @@
+//! What the command `modemq` is made of: ports, sockets, broker server, MQTT client, transcripts, demo.
+//!
+//! The cores (`module`, `broker`, `mqtt`) do no I/O; this crate does it for them.
+
+#![deny(unsafe_code)]
+
+pub mod broker_server;
+pub mod client;
+pub mod clock;
+pub mod commands;
+pub mod net;
+pub mod port;
+pub mod runtime;
+pub mod trace;

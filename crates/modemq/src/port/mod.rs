@@ -1,0 +1,97 @@
+//! Where a module's serial line is reached.
+
+mod pty;
+mod stdio;
+mod tcp;
+
+pub use pty::Pty;
+pub(crate) use pty::watch;
+pub use stdio::Stdio;
+pub use tcp::TcpPort;
+
+use std::io;
+
+/// A module's serial line.
+#[derive(Debug)]
+pub enum Port {
+    /// A pseudo-terminal.
+    Pty(Pty),
+    /// A TCP port, raw.
+    Tcp(TcpPort),
+    /// A UART of this machine.
+    Serial(serial2_tokio::SerialPort),
+    /// Standard input and output.
+    Stdio(Stdio),
+}
+
+impl Port {
+    /// Opens a UART.
+    ///
+    /// # Errors
+    /// The system's, with the name of the device.
+    pub fn serial(device: &str, baud: u32) -> io::Result<Self> {
+        serial2_tokio::SerialPort::open(device, baud)
+            .map(Self::Serial)
+            .map_err(|error| io::Error::new(error.kind(), format!("{device}: {error}")))
+    }
+
+    /// Waits for bytes from the host; 0 when there will be no more. Loses nothing when it is dropped while it waits.
+    ///
+    /// # Errors
+    /// The line is broken for good.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Pty(pty) => pty.read(buffer).await,
+            Self::Tcp(tcp) => tcp.read(buffer).await,
+            Self::Serial(serial) => serial.read(buffer).await,
+            Self::Stdio(stdio) => stdio.read(buffer).await,
+        }
+    }
+
+    /// Gives bytes to the host, as many as it takes now. Nobody there: they are gone, as on a wire.
+    ///
+    /// # Errors
+    /// The line is broken for good.
+    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Pty(pty) => pty.write(bytes).await,
+            Self::Tcp(tcp) => tcp.write(bytes).await,
+            Self::Serial(serial) => serial.write(bytes).await,
+            Self::Stdio(stdio) => stdio.write(bytes),
+        }
+    }
+
+    /// The module's UART has another rate.
+    ///
+    /// # Errors
+    /// The device does not know the rate.
+    pub fn set_baud(&mut self, baud: u32) -> io::Result<()> {
+        let Self::Serial(serial) = self else {
+            return Ok(());
+        };
+        let mut settings = serial.get_configuration()?;
+        settings.set_baud_rate(baud)?;
+        serial.set_configuration(&settings)
+    }
+
+    /// How a person reaches it, in a few words.
+    pub fn how_to_reach(&self) -> String {
+        match self {
+            Self::Pty(pty) => format!(
+                "{} (try: picocom {})",
+                pty.path().display(),
+                pty.path().display()
+            ),
+            Self::Tcp(tcp) => {
+                let address = tcp.local_addr();
+                format!(
+                    "tcp:{address} (try: nc {} {})",
+                    address.ip(),
+                    address.port()
+                )
+            }
+            Self::Serial(_) => "serial line".into(),
+            Self::Stdio(_) => "standard input and output".into(),
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! Runs a module: its serial line on a port, its links on TCP.
+
+use crate::clock::Clock;
+use crate::net::Resolver;
+use crate::port::Port;
+use crate::trace::Writer;
+use instant::Instant;
+use module::{
+    LinkEvent, LinkId, Module, NetError, NetworkEvent, Output, QueryId, Trace, TraceKind,
+};
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+/// Bytes for a host that does not read; what comes beyond them is lost, as it is on a wire.
+const SERIAL_BACKLOG: usize = 64 * 1024;
+/// Bytes for a broker that does not read; beyond them the link is taken for broken.
+const LINK_BACKLOG: usize = 1024 * 1024;
+/// How long a link that was closed waits for the peer to close as well.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// One module with its port.
+pub struct Host {
+    module: Module,
+    port: Port,
+    clock: Clock,
+    resolver: Resolver,
+    links: Vec<Link>,
+    /// Links that are being opened. One that the module closes meanwhile is not among them any more.
+    opening: Vec<LinkId>,
+    serial: Vec<u8>,
+    lost: usize,
+    /// What the tasks that resolve and connect have found.
+    found: (mpsc::UnboundedSender<Found>, mpsc::UnboundedReceiver<Found>),
+    events: mpsc::UnboundedReceiver<NetworkEvent>,
+    trace: Option<(Rc<RefCell<Writer>>, Option<usize>)>,
+}
+
+struct Link {
+    id: LinkId,
+    stream: TcpStream,
+    outgoing: Vec<u8>,
+    /// The module has closed it: what is outgoing still goes, what comes in is thrown away.
+    closed: Option<Instant>,
+    /// Our side of the connection has been shut.
+    shut: bool,
+}
+
+enum Found {
+    Connected(LinkId, Result<TcpStream, NetError>),
+    Resolved(QueryId, Result<Vec<IpAddr>, NetError>),
+}
+
+enum Ready {
+    Readable(usize),
+    Writable(usize),
+}
+
+impl Host {
+    /// Joins a module and a port. What is sent to the second part happens to the module.
+    pub fn new(
+        module: Module,
+        port: Port,
+        clock: Clock,
+        resolver: Resolver,
+    ) -> (Self, mpsc::UnboundedSender<NetworkEvent>) {
+        let (sender, events) = mpsc::unbounded_channel();
+        let host = Self {
+            module,
+            port,
+            clock,
+            resolver,
+            links: Vec::new(),
+            opening: Vec::new(),
+            serial: Vec::new(),
+            lost: 0,
+            found: mpsc::unbounded_channel(),
+            events,
+            trace: None,
+        };
+        (host, sender)
+    }
+
+    /// Writes the trace there; `index` tells modules apart that share it.
+    #[must_use]
+    pub fn with_trace(mut self, writer: Rc<RefCell<Writer>>, index: Option<usize>) -> Self {
+        self.trace = Some((writer, index));
+        self
+    }
+
+    /// Where it is reached.
+    pub fn port(&self) -> &Port {
+        &self.port
+    }
+
+    /// Runs until the port ends.
+    ///
+    /// # Errors
+    /// The port is broken.
+    pub async fn run(mut self) -> io::Result<()> {
+        let mut buffer = vec![0; 16 * 1024];
+        let mut link_buffer = vec![0; 16 * 1024];
+        loop {
+            self.act();
+            let deadline = self.next_deadline();
+            let (serial, port, links) = (&self.serial, &self.port, &self.links);
+            tokio::select! {
+                read = port.read(&mut buffer) => {
+                    let n = read?;
+                    if n == 0 {
+                        self.finish().await;
+                        return Ok(());
+                    }
+                    self.module.receive(self.clock.now(), &buffer[..n]);
+                }
+                written = port.write(serial), if !serial.is_empty() => {
+                    let n = written?;
+                    self.serial.drain(..n);
+                    self.report_loss();
+                }
+                ready = poll_fn(|context| poll_links(links, context)) => self.serve(&ready, &mut link_buffer),
+                Some(found) = self.found.1.recv() => self.take(found),
+                Some(event) = self.events.recv() => self.module.network(self.clock.now(), event),
+                () = self.clock.sleep_until(deadline) => {
+                    let now = self.clock.now();
+                    self.links.retain(|link| link.closed.is_none_or(|at| at > now));
+                    self.module.advance(now);
+                }
+            }
+        }
+    }
+
+    /// The port has ended: what the module still says is printed.
+    async fn finish(&mut self) {
+        let limit = self.clock.now() + Duration::from_secs(1);
+        while let Some(deadline) = self.module.next_deadline()
+            && deadline < limit
+        {
+            self.clock.sleep_until(Some(deadline)).await;
+            self.module.advance(self.clock.now());
+            self.act();
+        }
+        while !self.serial.is_empty()
+            && let Ok(n @ 1..) = self.port.write(&self.serial).await
+        {
+            self.serial.drain(..n);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let lingering = self.links.iter().filter_map(|link| link.closed);
+        lingering.chain(self.module.next_deadline()).min()
+    }
+
+    /// Does what the module wants done.
+    fn act(&mut self) {
+        while let Some(output) = self.module.poll_output() {
+            match output {
+                Output::Serial(bytes) => {
+                    let room = SERIAL_BACKLOG
+                        .saturating_sub(self.serial.len())
+                        .min(bytes.len());
+                    self.serial.extend_from_slice(&bytes[..room]);
+                    self.lost += bytes.len() - room;
+                }
+                Output::Open {
+                    link, host, port, ..
+                } => {
+                    self.opening.push(link);
+                    let (resolver, sender) = (self.resolver.clone(), self.found.0.clone());
+                    tokio::spawn(async move {
+                        let result = resolver.connect(&host, port).await;
+                        // The module may be gone by now.
+                        let _ = sender.send(Found::Connected(link, result));
+                    });
+                }
+                Output::Send { link, bytes } => {
+                    if let Some(link) = self.links.iter_mut().find(|own| own.id == link) {
+                        link.outgoing.extend_from_slice(&bytes);
+                        link.write();
+                    }
+                }
+                Output::Close { link } => {
+                    self.opening.retain(|own| *own != link);
+                    let until = self.clock.now() + LINGER;
+                    if let Some(link) = self.links.iter_mut().find(|own| own.id == link) {
+                        link.closed = Some(until);
+                        link.write();
+                    }
+                }
+                Output::Abort { link } => {
+                    self.opening.retain(|own| *own != link);
+                    if let Some(index) = self.links.iter().position(|own| own.id == link) {
+                        let link = self.links.swap_remove(index);
+                        // Without lingering the system sends RST: the nearest to silence that it has.
+                        let _ =
+                            socket2::SockRef::from(&link.stream).set_linger(Some(Duration::ZERO));
+                    }
+                }
+                Output::Resolve { query, host } => {
+                    let (resolver, sender) = (self.resolver.clone(), self.found.0.clone());
+                    tokio::spawn(async move {
+                        let result = resolver.resolve(&host, 0).await;
+                        let result = result
+                            .map(|found| found.iter().map(std::net::SocketAddr::ip).collect());
+                        let _ = sender.send(Found::Resolved(query, result));
+                    });
+                }
+                Output::Baud(baud) => {
+                    if let Err(error) = self.port.set_baud(baud) {
+                        self.note(format!("the port does not take {baud} bit/s: {error}"));
+                    }
+                }
+                Output::PoweredOff => {
+                    self.note("the module is off; start it again to power it on".into());
+                }
+                Output::Trace(trace) => self.write_trace(&trace),
+            }
+        }
+        // A link that is closed and has nothing more to send waits for the peer; one that has failed is gone.
+        self.links
+            .retain(|link| link.closed.is_none() || !link.outgoing.is_empty() || link.shut);
+        if self.links.is_empty() {
+            self.links = Vec::new();
+        }
+    }
+
+    fn serve(&mut self, ready: &Ready, buffer: &mut [u8]) {
+        let now = self.clock.now();
+        match *ready {
+            Ready::Writable(index) => self.links[index].write(),
+            Ready::Readable(index) => {
+                let link = &mut self.links[index];
+                let (id, closed) = (link.id, link.closed.is_some());
+                let event = match link.stream.try_read(buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                    Ok(0) => LinkEvent::Closed,
+                    Ok(n) => LinkEvent::Data(&buffer[..n]),
+                    Err(_) => LinkEvent::Reset,
+                };
+                if !matches!(event, LinkEvent::Data(_)) && closed {
+                    self.links.swap_remove(index);
+                } else if !closed {
+                    let over = !matches!(event, LinkEvent::Data(_));
+                    self.module.receive_link(now, id, event);
+                    self.act();
+                    if over {
+                        self.links.retain(|link| link.id != id);
+                    }
+                }
+            }
+        }
+        if let Some(index) = self
+            .links
+            .iter()
+            .position(|link| link.outgoing.len() > LINK_BACKLOG)
+        {
+            let link = self.links.swap_remove(index);
+            self.module.receive_link(now, link.id, LinkEvent::Reset);
+        }
+    }
+
+    fn take(&mut self, found: Found) {
+        let now = self.clock.now();
+        if let Found::Connected(id, _) = &found {
+            let Some(index) = self.opening.iter().position(|own| own == id) else {
+                return;
+            };
+            self.opening.swap_remove(index);
+        }
+        match found {
+            Found::Connected(id, Ok(stream)) => {
+                self.links.push(Link {
+                    id,
+                    stream,
+                    outgoing: Vec::new(),
+                    closed: None,
+                    shut: false,
+                });
+                self.module.receive_link(now, id, LinkEvent::Opened);
+            }
+            Found::Connected(id, Err(error)) => {
+                self.module.receive_link(now, id, LinkEvent::Failed(error));
+            }
+            Found::Resolved(query, Ok(addresses)) => {
+                self.module.resolved(now, query, Ok(&addresses));
+            }
+            Found::Resolved(query, Err(error)) => self.module.resolved(now, query, Err(error)),
+        }
+    }
+
+    fn report_loss(&mut self) {
+        if self.lost > 0 && self.serial.is_empty() {
+            let lost = std::mem::take(&mut self.lost);
+            self.note(format!("{lost} bytes for the host lost: nobody read them"));
+        }
+    }
+
+    fn note(&mut self, text: String) {
+        let trace = Trace {
+            at: self.clock.now(),
+            kind: TraceKind::Note(text),
+        };
+        self.write_trace(&trace);
+    }
+
+    fn write_trace(&mut self, trace: &Trace) {
+        if let Some((writer, index)) = &self.trace {
+            writer.borrow_mut().write(*index, trace);
+        }
+    }
+}
+
+impl Link {
+    /// Sends what the system takes now. A broken link shows when it is read.
+    fn write(&mut self) {
+        while !self.outgoing.is_empty() {
+            match self.stream.try_write(&self.outgoing) {
+                Ok(n) => drop(self.outgoing.drain(..n)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => self.outgoing.clear(),
+            }
+        }
+        if self.outgoing.capacity() > 1024 {
+            self.outgoing = Vec::new();
+        }
+        if self.closed.is_some() && !self.shut {
+            self.shut = true;
+            let _ = socket2::SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write);
+        }
+    }
+}
+
+fn poll_links(links: &[Link], context: &mut Context<'_>) -> Poll<Ready> {
+    for (index, link) in links.iter().enumerate() {
+        if link.stream.poll_read_ready(context).is_ready() {
+            return Poll::Ready(Ready::Readable(index));
+        }
+        if !link.outgoing.is_empty() && link.stream.poll_write_ready(context).is_ready() {
+            return Poll::Ready(Ready::Writable(index));
+        }
+    }
+    Poll::Pending
+}
