@@ -744,6 +744,12 @@ impl Broker {
     }
 }
 
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Broker").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
 impl Connection {
     fn heard_since(&self, span: Duration) -> Instant {
         self.heard + span

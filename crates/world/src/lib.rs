@@ -1,2 +1,408 @@
-//! Stub.
+//! A module and a broker joined in virtual time.
+//!
+//! **Time passes only in [`Bench::step`] and what calls it.** A conversation with its time-outs runs in no time, and the
+//! same steps give the same bytes on every machine.
+//!
+//! ```
+//! use std::time::Duration;
+//! use world::Bench;
+//!
+//! let model = dialect::Model::by_name("air780ep").unwrap();
+//! let mut bench = Bench::new(model, module::Config::default());
+//! bench.run_for(Duration::from_secs(5)); // boots and registers
+//! bench.take_serial();
+//! bench.type_bytes(b"AT+CGATT?\r");
+//! bench.run_for(Duration::from_secs(1));
+//! assert_eq!(bench.take_serial(), b"AT+CGATT?\r\r\n+CGATT: 1\r\n\r\nOK\r\n");
+//! ```
+
 #![forbid(unsafe_code)]
+
+use broker::{Broker, ConnId, Event};
+use dialect::Model;
+use instant::Instant;
+use module::{LinkEvent, LinkId, Module, NetError, NetworkEvent, Output, QueryId, Trace};
+use mqtt::{Connect, Packet, QoS};
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+/// How the broker's machine behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mood {
+    /// As it should.
+    #[default]
+    Up,
+    /// It refuses connections.
+    Down,
+    /// It takes connections and never says a word.
+    Silent,
+}
+
+/// A module, a broker, and the network between them.
+#[derive(Debug)]
+pub struct Bench {
+    now: Instant,
+    module: Module,
+    broker: Broker,
+    /// One way between module and broker.
+    latency: Duration,
+    mood: Mood,
+    /// Names that lead to the broker; every other name is unknown. Addresses always lead there.
+    names: Vec<String>,
+    links: HashMap<LinkId, ConnId>,
+    by_conn: HashMap<ConnId, LinkId>,
+    /// What is under way on the network, in the order of its arrival.
+    wire: BTreeMap<(Instant, u64), Parcel>,
+    serial_number: u64,
+    serial: Vec<u8>,
+    published: Vec<Published>,
+    events: Vec<Event>,
+    trace: Vec<Trace>,
+    baud: Option<u32>,
+}
+
+/// A message that somebody published on the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Who.
+    pub client_id: String,
+    /// Where.
+    pub topic: String,
+    /// What.
+    pub payload: Vec<u8>,
+    /// With which QoS.
+    pub qos: QoS,
+    /// Whether it is kept.
+    pub retain: bool,
+}
+
+#[derive(Debug)]
+enum Parcel {
+    Opened(LinkId),
+    Failed(LinkId, NetError),
+    ToBroker(LinkId, Vec<u8>),
+    ToModule(LinkId, Vec<u8>),
+    ClosedByModule(LinkId),
+    ClosedByBroker(LinkId),
+    Resolved(QueryId, Option<IpAddr>),
+}
+
+impl Bench {
+    /// A module that is powered on, and a broker that lets everybody in.
+    pub fn new(model: &'static Model, config: module::Config) -> Self {
+        Self::with_broker(model, config, broker::Config::default())
+    }
+
+    /// The same with a broker of the caller's making.
+    pub fn with_broker(
+        model: &'static Model,
+        config: module::Config,
+        broker: broker::Config,
+    ) -> Self {
+        let now = Instant::ZERO;
+        let broker = broker::Config {
+            events: true,
+            ..broker
+        };
+        let mut bench = Self {
+            now,
+            module: Module::new(now, model, config),
+            broker: Broker::new(broker),
+            latency: Duration::from_millis(20),
+            mood: Mood::Up,
+            names: vec!["broker.test".into()],
+            links: HashMap::new(),
+            by_conn: HashMap::new(),
+            wire: BTreeMap::new(),
+            serial_number: 0,
+            serial: Vec::new(),
+            published: Vec::new(),
+            events: Vec::new(),
+            trace: Vec::new(),
+            baud: None,
+        };
+        bench.settle();
+        bench
+    }
+
+    /// Virtual time.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The host types.
+    pub fn type_bytes(&mut self, bytes: &[u8]) {
+        self.module.receive(self.now, bytes);
+        self.settle();
+    }
+
+    /// What the host has received since the last call.
+    pub fn take_serial(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.serial)
+    }
+
+    /// What was published on the broker since the last call, by whomever.
+    pub fn take_published(&mut self) -> Vec<Published> {
+        std::mem::take(&mut self.published)
+    }
+
+    /// What happened at the broker since the last call.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The module's trace since the last call, when it was configured to give one.
+    pub fn take_trace(&mut self) -> Vec<Trace> {
+        std::mem::take(&mut self.trace)
+    }
+
+    /// The rate that the module last set, in bits per second.
+    pub fn baud(&self) -> Option<u32> {
+        self.baud
+    }
+
+    /// The broker's side.
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// A message of the PC's tool; false when the topic is none.
+    pub fn publish(&mut self, topic: &str, payload: &[u8], qos: QoS, retain: bool) -> bool {
+        let published = self.broker.publish(topic, payload, qos, retain);
+        self.settle();
+        published
+    }
+
+    /// Another client logs in with this identifier.
+    pub fn rival(&mut self, client_id: &str) {
+        let conn = self.broker.accept(self.now);
+        let connect = Packet::Connect(Connect {
+            clean_session: true,
+            client_id,
+            ..Connect::default()
+        });
+        let mut bytes = Vec::new();
+        if connect.append_to(&mut bytes).is_ok() {
+            self.broker.receive(self.now, conn, &bytes);
+        }
+        self.settle();
+    }
+
+    /// The world does something to the module.
+    pub fn network(&mut self, event: NetworkEvent) {
+        self.module.network(self.now, event);
+        self.settle();
+    }
+
+    /// The broker closes every connection of the module (FIN).
+    pub fn drop_links(&mut self) {
+        let links: Vec<(LinkId, ConnId)> = self.links.drain().collect();
+        for (link, conn) in links {
+            self.by_conn.remove(&conn);
+            self.broker.link_closed(conn);
+            self.send(Parcel::ClosedByBroker(link));
+        }
+        self.settle();
+    }
+
+    /// From now on the broker's machine behaves so.
+    pub fn set_mood(&mut self, mood: Mood) {
+        self.mood = mood;
+    }
+
+    /// One way between module and broker; 20 ms at first.
+    pub fn set_latency(&mut self, latency: Duration) {
+        self.latency = latency;
+    }
+
+    /// Another name that leads to the broker, besides `broker.test`.
+    pub fn add_name(&mut self, name: &str) {
+        self.names.push(name.into());
+    }
+
+    /// When something happens next by itself.
+    pub fn next_event(&self) -> Option<Instant> {
+        let parcel = self.wire.keys().next().map(|(at, _)| *at);
+        [
+            parcel,
+            self.module.next_deadline(),
+            self.broker.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Goes to the next thing that happens; false when nothing will.
+    pub fn step(&mut self) -> bool {
+        let Some(at) = self.next_event() else {
+            return false;
+        };
+        self.go_to(at);
+        true
+    }
+
+    /// Lets so much time pass.
+    pub fn run_for(&mut self, span: Duration) {
+        let end = self.now + span;
+        while self.next_event().is_some_and(|at| at <= end) {
+            self.step();
+        }
+        self.now = self.now.max(end);
+    }
+
+    /// Runs until the host has received something or `limit` has passed.
+    pub fn run_until_serial(&mut self, limit: Duration) {
+        let end = self.now + limit;
+        while self.serial.is_empty() && self.next_event().is_some_and(|at| at <= end) {
+            self.step();
+        }
+        if self.serial.is_empty() {
+            self.now = self.now.max(end);
+        }
+    }
+
+    fn go_to(&mut self, at: Instant) {
+        self.now = self.now.max(at);
+        if let Some(parcel) = self
+            .wire
+            .first_entry()
+            .filter(|entry| entry.key().0 <= self.now)
+        {
+            let parcel = parcel.remove();
+            self.arrive(parcel);
+        } else if self.broker.next_deadline().is_some_and(|at| at <= self.now) {
+            self.broker.advance(self.now);
+        } else {
+            self.module.advance(self.now);
+        }
+        self.settle();
+    }
+
+    fn arrive(&mut self, parcel: Parcel) {
+        let now = self.now;
+        match parcel {
+            Parcel::Opened(link) => self.module.receive_link(now, link, LinkEvent::Opened),
+            Parcel::Failed(link, error) => {
+                self.module
+                    .receive_link(now, link, LinkEvent::Failed(error));
+            }
+            Parcel::ToModule(link, bytes) => {
+                self.module.receive_link(now, link, LinkEvent::Data(&bytes));
+            }
+            Parcel::ClosedByBroker(link) => self.module.receive_link(now, link, LinkEvent::Closed),
+            Parcel::ToBroker(link, bytes) => {
+                if let Some(conn) = self.links.get(&link)
+                    && self.mood != Mood::Silent
+                {
+                    self.broker.receive(now, *conn, &bytes);
+                }
+            }
+            Parcel::ClosedByModule(link) => {
+                if let Some(conn) = self.links.remove(&link) {
+                    self.by_conn.remove(&conn);
+                    self.broker.link_closed(conn);
+                }
+            }
+            Parcel::Resolved(query, Some(address)) => {
+                self.module.resolved(now, query, Ok(&[address]));
+            }
+            Parcel::Resolved(query, None) => self.module.resolved(now, query, Err(NetError::Dns)),
+        }
+    }
+
+    /// Carries out what module and broker want done, until neither wants more.
+    fn settle(&mut self) {
+        loop {
+            if let Some(output) = self.module.poll_output() {
+                self.do_for_module(output);
+            } else if let Some(output) = self.broker.poll_output() {
+                self.do_for_broker(output);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn do_for_module(&mut self, output: Output) {
+        match output {
+            Output::Serial(bytes) => self.serial.extend_from_slice(&bytes),
+            Output::Open { link, host, .. } => {
+                let known = host.parse::<IpAddr>().is_ok() || self.names.contains(&host);
+                if !known {
+                    self.send(Parcel::Failed(link, NetError::Dns));
+                } else if self.mood == Mood::Down {
+                    self.send(Parcel::Failed(link, NetError::Refused));
+                } else {
+                    let conn = self.broker.accept(self.now);
+                    self.links.insert(link, conn);
+                    self.by_conn.insert(conn, link);
+                    self.send(Parcel::Opened(link));
+                }
+            }
+            Output::Send { link, bytes } => self.send(Parcel::ToBroker(link, bytes)),
+            // An aborted link looks to the broker as one that has ended: it has no way of knowing.
+            Output::Close { link } | Output::Abort { link } => {
+                self.send(Parcel::ClosedByModule(link));
+            }
+            Output::Resolve { query, host } => {
+                let known = self.names.contains(&host);
+                let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+                self.send(Parcel::Resolved(query, known.then_some(address)));
+            }
+            Output::Baud(baud) => self.baud = Some(baud),
+            Output::PoweredOff => {}
+            Output::Trace(trace) => self.trace.push(trace),
+        }
+    }
+
+    fn do_for_broker(&mut self, output: broker::Output) {
+        match output {
+            broker::Output::Transmit(conn) => self.transmit(conn),
+            broker::Output::Close(conn, _) => {
+                self.transmit(conn);
+                self.broker.link_closed(conn);
+                if let Some(link) = self.by_conn.remove(&conn) {
+                    self.links.remove(&link);
+                    self.send(Parcel::ClosedByBroker(link));
+                }
+            }
+            broker::Output::Event(event) => {
+                if let Event::Published {
+                    client_id,
+                    topic,
+                    payload,
+                    qos,
+                    retain,
+                } = &event
+                {
+                    self.published.push(Published {
+                        client_id: client_id.clone(),
+                        topic: topic.clone(),
+                        payload: payload.clone(),
+                        qos: *qos,
+                        retain: *retain,
+                    });
+                }
+                self.events.push(event);
+            }
+        }
+    }
+
+    fn transmit(&mut self, conn: ConnId) {
+        let bytes = self.broker.outgoing(conn).to_vec();
+        self.broker.sent(conn, bytes.len());
+        if let Some(link) = self.by_conn.get(&conn)
+            && !bytes.is_empty()
+        {
+            self.send(Parcel::ToModule(*link, bytes));
+        }
+    }
+
+    fn send(&mut self, parcel: Parcel) {
+        self.serial_number += 1;
+        self.wire
+            .insert((self.now + self.latency, self.serial_number), parcel);
+    }
+}
