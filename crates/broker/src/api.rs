@@ -162,6 +162,8 @@ pub enum Event {
         client_id: String,
         /// Where.
         topic: String,
+        /// What.
+        payload: Vec<u8>,
     },
     /// A client subscribed.
     Subscribed {

@@ -264,6 +264,18 @@ impl Broker {
         true
     }
 
+    /// Throws every client out.
+    pub fn drop_all(&mut self) {
+        let online: Vec<ConnId> = self
+            .sessions
+            .iter()
+            .filter_map(|(_, session)| session.conn)
+            .collect();
+        for conn in online {
+            self.end(conn, CloseReason::Dropped);
+        }
+    }
+
     /// Numbers since the start.
     pub fn stats(&self) -> Stats {
         Stats {
@@ -675,6 +687,7 @@ impl Broker {
             self.event(|| Event::Will {
                 client_id: client_id.to_string(),
                 topic: will.topic.to_string(),
+                payload: will.payload.to_vec(),
             });
             self.route(&will);
         }
@@ -746,7 +759,9 @@ impl Broker {
 
 impl std::fmt::Debug for Broker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Broker").field("stats", &self.stats()).finish_non_exhaustive()
+        f.debug_struct("Broker")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
     }
 }
 

@@ -37,6 +37,15 @@ pub enum Family {
     Luat,
 }
 
+impl Family {
+    /// What its folder of transcripts is called: `luat`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Luat => "luat",
+        }
+    }
+}
+
 /// What a model holds, in bytes unless said otherwise.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -86,6 +95,12 @@ pub struct Timing {
 
 /// Every model, in the order that they are listed to people.
 pub const ALL: &[Model] = &[AIR780EP, AIR700EAQ];
+
+/// Is there a family or a model called so?
+pub fn is_family_or_model(name: &str) -> bool {
+    ALL.iter()
+        .any(|model| model.name == name || model.family.name() == name)
+}
 
 /// The 4G module of the vendor's MQTT guide.
 const AIR780EP: Model = Model {

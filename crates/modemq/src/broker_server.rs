@@ -103,6 +103,13 @@ impl BrokerServer {
         dropped
     }
 
+    /// Throws every client out.
+    pub fn drop_all(&self) {
+        let mut inner = self.shared.lock();
+        inner.broker.drop_all();
+        self.shared.settle(&mut inner);
+    }
+
     /// Numbers since the start.
     pub fn stats(&self) -> Stats {
         self.shared.lock().broker.stats()

@@ -12,3 +12,4 @@ pub mod net;
 pub mod port;
 pub mod runtime;
 pub mod trace;
+pub mod transcript;

@@ -1,7 +1,7 @@
 //! MQTT over AT commands, both ends of the wire.
 
 use clap::{Parser, Subcommand};
-use modemq::commands::{self, broker, demo, module, publish, subscribe};
+use modemq::commands::{self, broker, demo, module, publish, replay, subscribe};
 use std::process::ExitCode;
 
 /// MQTT over AT commands, both ends of the wire: software modules for firmware that has none at hand.
@@ -20,6 +20,7 @@ struct Cli {
 enum Command {
     Demo(demo::Args),
     Module(Box<module::Args>),
+    Replay(replay::Args),
     Broker(broker::Args),
     #[command(name = "pub")]
     Publish(publish::Args),
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => commands::run(demo::run(args)),
         Command::Module(args) => commands::run(module::run(*args)),
+        Command::Replay(args) => replay::run(&args),
         Command::Broker(args) => commands::run(broker::run(args)),
         Command::Publish(args) => commands::run(publish::run(args)),
         Command::Subscribe(args) => commands::run(subscribe::run(args)),

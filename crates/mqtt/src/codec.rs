@@ -1,8 +1,8 @@
 //! Bytes to packets and back.
 
 use crate::packet::{
-    Connack, Connect, ConnectCode, Filters, Packet, PacketId, Publish, QoS, Suback, Subscribe, TopicFilters,
-    Unsubscribe, Version, Will,
+    Connack, Connect, ConnectCode, Filters, Packet, PacketId, Publish, QoS, Suback, Subscribe,
+    TopicFilters, Unsubscribe, Version, Will,
 };
 use crate::topic::{topic_filter_is_valid, topic_name_is_valid};
 use alloc::vec::Vec;
@@ -100,7 +100,9 @@ impl fmt::Display for DecodeError {
             Self::TopicFilter => "topic filter is malformed",
             Self::NoFilter => "no topic filter",
             Self::ProtocolName => "protocol name is neither MQTT nor MQIsdp",
-            Self::ProtocolLevel(level) => return write!(f, "protocol level {level} is not supported"),
+            Self::ProtocolLevel(level) => {
+                return write!(f, "protocol level {level} is not supported");
+            }
             Self::ConnectFlags => "connect flags contradict one another",
             Self::Connack => "CONNACK flags are malformed",
             Self::SubackCode => "SUBACK code does not exist",
@@ -221,7 +223,9 @@ impl<'a> Packet<'a> {
             Self::Connect(_) => 0x10,
             Self::Connack(_) => 0x20,
             Self::Publish(publish) => {
-                0x30 | u8::from(publish.dup) << 3 | publish.qos.level() << 1 | u8::from(publish.retain)
+                0x30 | u8::from(publish.dup) << 3
+                    | publish.qos.level() << 1
+                    | u8::from(publish.retain)
             }
             Self::Puback(_) => 0x40,
             Self::Pubrec(_) => 0x50,
@@ -240,20 +244,38 @@ impl<'a> Packet<'a> {
     fn remaining_len(&self) -> usize {
         match self {
             Self::Connect(connect) => {
-                let will = connect.will.map_or(0, |will| 4 + will.topic.len() + will.payload.len());
+                let will = connect
+                    .will
+                    .map_or(0, |will| 4 + will.topic.len() + will.payload.len());
                 let username = connect.username.map_or(0, |username| 2 + username.len());
                 let password = connect.password.map_or(0, |password| 2 + password.len());
-                2 + connect.version.protocol_name().len() + 4 + 2 + connect.client_id.len() + will + username + password
+                2 + connect.version.protocol_name().len()
+                    + 4
+                    + 2
+                    + connect.client_id.len()
+                    + will
+                    + username
+                    + password
             }
             Self::Publish(publish) => {
-                2 + publish.topic.len() + if publish.id.is_some() { 2 } else { 0 } + publish.payload.len()
+                2 + publish.topic.len()
+                    + if publish.id.is_some() { 2 } else { 0 }
+                    + publish.payload.len()
             }
             Self::Subscribe(subscribe) => {
-                2 + subscribe.filters.iter().map(|(filter, _)| 3 + filter.len()).sum::<usize>()
+                2 + subscribe
+                    .filters
+                    .iter()
+                    .map(|(filter, _)| 3 + filter.len())
+                    .sum::<usize>()
             }
             Self::Suback(suback) => 2 + suback.codes.len(),
             Self::Unsubscribe(unsubscribe) => {
-                2 + unsubscribe.filters.iter().map(|filter| 2 + filter.len()).sum::<usize>()
+                2 + unsubscribe
+                    .filters
+                    .iter()
+                    .map(|filter| 2 + filter.len())
+                    .sum::<usize>()
             }
             Self::Connack(_)
             | Self::Puback(_)
@@ -293,11 +315,16 @@ impl<'a> Packet<'a> {
             }
             Self::Unsubscribe(unsubscribe) => {
                 writer.u16(unsubscribe.id.get())?;
-                unsubscribe.filters.iter().try_for_each(|filter| writer.field(filter.as_bytes()))
+                unsubscribe
+                    .filters
+                    .iter()
+                    .try_for_each(|filter| writer.field(filter.as_bytes()))
             }
-            Self::Puback(id) | Self::Pubrec(id) | Self::Pubrel(id) | Self::Pubcomp(id) | Self::Unsuback(id) => {
-                writer.u16(id.get())
-            }
+            Self::Puback(id)
+            | Self::Pubrec(id)
+            | Self::Pubrel(id)
+            | Self::Pubcomp(id)
+            | Self::Unsuback(id) => writer.u16(id.get()),
             Self::Pingreq | Self::Pingresp | Self::Disconnect => Ok(()),
         }
     }
@@ -314,7 +341,10 @@ pub(crate) fn split_string(bytes: &[u8]) -> Result<(&str, &[u8]), DecodeError> {
 }
 
 /// Reads topic and packet identifier of a PUBLISH whose payload need not have arrived: `(topic, id, bytes used)`.
-pub(crate) fn publish_head(flags: u8, body: &[u8]) -> Result<(&str, Option<PacketId>, usize), DecodeError> {
+pub(crate) fn publish_head(
+    flags: u8,
+    body: &[u8],
+) -> Result<(&str, Option<PacketId>, usize), DecodeError> {
     let qos = QoS::try_from(flags >> 1 & 3).map_err(|()| DecodeError::QoS)?;
     if qos == QoS::AtMostOnce && flags & 8 != 0 {
         return Err(DecodeError::Dup);
@@ -412,7 +442,9 @@ fn encode_connect(connect: &Connect<'_>, writer: &mut Writer<'_>) -> Result<(), 
     if let Some(username) = connect.username {
         writer.field(username.as_bytes())?;
     }
-    connect.password.map_or(Ok(()), |password| writer.field(password))
+    connect
+        .password
+        .map_or(Ok(()), |password| writer.field(password))
 }
 
 fn decode_connack(body: &[u8]) -> Result<Connack, DecodeError> {
@@ -424,7 +456,10 @@ fn decode_connack(body: &[u8]) -> Result<Connack, DecodeError> {
     if flags & 0xfe != 0 || (session_present && code != ConnectCode::Accepted) {
         return Err(DecodeError::Connack);
     }
-    Ok(Connack { session_present, code })
+    Ok(Connack {
+        session_present,
+        code,
+    })
 }
 
 fn decode_publish(flags: u8, body: &[u8]) -> Result<Publish<'_>, DecodeError> {
@@ -465,7 +500,10 @@ fn decode_suback(body: &[u8]) -> Result<Suback<'_>, DecodeError> {
     if codes.is_empty() {
         return Err(DecodeError::Length);
     }
-    if codes.iter().any(|&code| code > 2 && code != Suback::FAILURE) {
+    if codes
+        .iter()
+        .any(|&code| code > 2 && code != Suback::FAILURE)
+    {
         return Err(DecodeError::SubackCode);
     }
     Ok(Suback { id, codes })
@@ -513,7 +551,11 @@ fn only_id(body: &[u8]) -> Result<PacketId, DecodeError> {
 }
 
 fn empty(rest: &[u8]) -> Result<(), DecodeError> {
-    if rest.is_empty() { Ok(()) } else { Err(DecodeError::Length) }
+    if rest.is_empty() {
+        Ok(())
+    } else {
+        Err(DecodeError::Length)
+    }
 }
 
 const fn length_of_length(remaining: usize) -> usize {
@@ -533,7 +575,10 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn raw(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
         let end = self.at + bytes.len();
-        self.out.get_mut(self.at..end).ok_or(EncodeError::NoRoom)?.copy_from_slice(bytes);
+        self.out
+            .get_mut(self.at..end)
+            .ok_or(EncodeError::NoRoom)?
+            .copy_from_slice(bytes);
         self.at = end;
         Ok(())
     }
@@ -624,7 +669,10 @@ mod tests {
             (
                 Packet::Subscribe(Subscribe {
                     id: id(10),
-                    filters: TopicFilters::List(&[("a/b", QoS::AtLeastOnce), ("c/#", QoS::ExactlyOnce)]),
+                    filters: TopicFilters::List(&[
+                        ("a/b", QoS::AtLeastOnce),
+                        ("c/#", QoS::ExactlyOnce),
+                    ]),
                 }),
                 b"\x82\x0e\x00\x0a\x00\x03a/b\x01\x00\x03c/#\x02",
             ),
@@ -671,17 +719,35 @@ mod tests {
             (b"\x82\x07\x00\x01\x00\x02a#\x00", DecodeError::TopicFilter),
             (b"\x90\x03\x00\x01\x03", DecodeError::SubackCode),
             (b"\x20\x02\x01\x05", DecodeError::Connack),
-            (b"\x10\x0c\x00\x04MQTT\x05\x02\x00\x0a\x00\x00", DecodeError::ProtocolLevel(5)),
-            (b"\x10\x0c\x00\x04mqtt\x04\x02\x00\x0a\x00\x00", DecodeError::ProtocolName),
-            (b"\x10\x0c\x00\x04MQTT\x04\x03\x00\x0a\x00\x00", DecodeError::ConnectFlags),
-            (b"\x10\x0c\x00\x04MQTT\x04\x20\x00\x0a\x00\x00", DecodeError::ConnectFlags),
-            (b"\x10\x0c\x00\x04MQTT\x04\x40\x00\x0a\x00\x00", DecodeError::ConnectFlags),
+            (
+                b"\x10\x0c\x00\x04MQTT\x05\x02\x00\x0a\x00\x00",
+                DecodeError::ProtocolLevel(5),
+            ),
+            (
+                b"\x10\x0c\x00\x04mqtt\x04\x02\x00\x0a\x00\x00",
+                DecodeError::ProtocolName,
+            ),
+            (
+                b"\x10\x0c\x00\x04MQTT\x04\x03\x00\x0a\x00\x00",
+                DecodeError::ConnectFlags,
+            ),
+            (
+                b"\x10\x0c\x00\x04MQTT\x04\x20\x00\x0a\x00\x00",
+                DecodeError::ConnectFlags,
+            ),
+            (
+                b"\x10\x0c\x00\x04MQTT\x04\x40\x00\x0a\x00\x00",
+                DecodeError::ConnectFlags,
+            ),
             (b"\xe0\x01\x00", DecodeError::Length),
             (b"\x40\x02\x00", DecodeError::Length),
         ] {
             assert_eq!(Packet::decode(bytes), Err(error), "{bytes:02x?}");
         }
-        assert_eq!(frame_length(b"\x30\xff\xff\xff\xff"), Err(DecodeError::RemainingLength));
+        assert_eq!(
+            frame_length(b"\x30\xff\xff\xff\xff"),
+            Err(DecodeError::RemainingLength)
+        );
         assert_eq!(frame_length(b"\x30\x80"), Ok(None));
     }
 

@@ -424,12 +424,22 @@ impl fmt::Display for Packet<'_> {
                     f.write_str(" password …")?;
                 }
                 if let Some(will) = connect.will {
-                    write!(f, " will q{} \"{}\" {} bytes", will.qos.level(), will.topic, will.payload.len())?;
+                    write!(
+                        f,
+                        " will q{} \"{}\" {} bytes",
+                        will.qos.level(),
+                        will.topic,
+                        will.payload.len()
+                    )?;
                 }
                 Ok(())
             }
             Self::Connack(connack) => {
-                let present = if connack.session_present { " session present" } else { "" };
+                let present = if connack.session_present {
+                    " session present"
+                } else {
+                    ""
+                };
                 write!(f, " {} {}{present}", connack.code.code(), connack.code)
             }
             Self::Publish(publish) => {
@@ -439,14 +449,26 @@ impl fmt::Display for Packet<'_> {
                 }
                 let dup = if publish.dup { " dup" } else { "" };
                 let retain = if publish.retain { " retain" } else { "" };
-                write!(f, "{dup}{retain} \"{}\" {} bytes", publish.topic, publish.payload.len())
+                write!(
+                    f,
+                    "{dup}{retain} \"{}\" {} bytes",
+                    publish.topic,
+                    publish.payload.len()
+                )
             }
-            Self::Puback(id) | Self::Pubrec(id) | Self::Pubrel(id) | Self::Pubcomp(id) | Self::Unsuback(id) => {
+            Self::Puback(id)
+            | Self::Pubrec(id)
+            | Self::Pubrel(id)
+            | Self::Pubcomp(id)
+            | Self::Unsuback(id) => {
                 write!(f, " id {}", id.get())
             }
             Self::Subscribe(subscribe) => {
                 write!(f, " id {}", subscribe.id.get())?;
-                subscribe.filters.iter().try_for_each(|(filter, qos)| write!(f, " \"{filter}\" q{}", qos.level()))
+                subscribe
+                    .filters
+                    .iter()
+                    .try_for_each(|(filter, qos)| write!(f, " \"{filter}\" q{}", qos.level()))
             }
             Self::Suback(suback) => {
                 write!(f, " id {}", suback.id.get())?;
@@ -457,7 +479,10 @@ impl fmt::Display for Packet<'_> {
             }
             Self::Unsubscribe(unsubscribe) => {
                 write!(f, " id {}", unsubscribe.id.get())?;
-                unsubscribe.filters.iter().try_for_each(|filter| write!(f, " \"{filter}\""))
+                unsubscribe
+                    .filters
+                    .iter()
+                    .try_for_each(|filter| write!(f, " \"{filter}\""))
             }
             Self::Pingreq | Self::Pingresp | Self::Disconnect => Ok(()),
         }

@@ -2,7 +2,8 @@
 
 use crate::codec::{DecodeError, EncodeError, frame_length, publish_head};
 use crate::packet::{
-    Connect, ConnectCode, Filters, Packet, PacketId, Publish, QoS, Subscribe, TopicFilters, Unsubscribe,
+    Connect, ConnectCode, Filters, Packet, PacketId, Publish, QoS, Subscribe, TopicFilters,
+    Unsubscribe,
 };
 use crate::topic::{topic_filter_is_valid, topic_name_is_valid};
 use alloc::boxed::Box;
@@ -389,12 +390,21 @@ impl Session {
         id: Option<PacketId>,
         filters: &[(&str, QoS)],
     ) -> Result<PacketId, SessionError> {
-        if filters.is_empty() || filters.iter().any(|(filter, _)| !topic_filter_is_valid(filter)) {
+        if filters.is_empty()
+            || filters
+                .iter()
+                .any(|(filter, _)| !topic_filter_is_valid(filter))
+        {
             return Err(SessionError::Topic);
         }
         let id = self.reserve(id)?;
         let filters = TopicFilters::List(filters);
-        self.track(now, id, Awaits::Suback, &Packet::Subscribe(Subscribe { id, filters }))?;
+        self.track(
+            now,
+            id,
+            Awaits::Suback,
+            &Packet::Subscribe(Subscribe { id, filters }),
+        )?;
         Ok(id)
     }
 
@@ -413,7 +423,12 @@ impl Session {
         }
         let id = self.reserve(id)?;
         let filters = Filters::List(filters);
-        self.track(now, id, Awaits::Unsuback, &Packet::Unsubscribe(Unsubscribe { id, filters }))?;
+        self.track(
+            now,
+            id,
+            Awaits::Unsuback,
+            &Packet::Unsubscribe(Unsubscribe { id, filters }),
+        )?;
         Ok(id)
     }
 
@@ -436,7 +451,9 @@ impl Session {
             self.busy = None;
         } else if let Some(busy) = &mut self.busy {
             busy.stream = None;
-            busy.in_flight.retain(|entry| !matches!(entry.awaits, Awaits::Suback | Awaits::Unsuback) || entry.len > 0);
+            busy.in_flight.retain(|entry| {
+                !matches!(entry.awaits, Awaits::Suback | Awaits::Unsuback) || entry.len > 0
+            });
         }
     }
 
@@ -464,7 +481,11 @@ impl Session {
                 on(Event::Failed(error));
             }
         }
-        if self.busy.as_ref().is_some_and(|busy| busy.is_idle() && busy.store.capacity() > KEPT_CAPACITY) {
+        if self
+            .busy
+            .as_ref()
+            .is_some_and(|busy| busy.is_idle() && busy.store.capacity() > KEPT_CAPACITY)
+        {
             self.busy = None;
         }
     }
@@ -564,7 +585,9 @@ impl Session {
     }
 
     fn queue(&mut self, now: Instant, packet: &Packet<'_>) -> Result<(), SessionError> {
-        packet.append_to(&mut self.outgoing).map_err(SessionError::Encode)?;
+        packet
+            .append_to(&mut self.outgoing)
+            .map_err(SessionError::Encode)?;
         self.last_sent = now;
         Ok(())
     }
@@ -581,7 +604,11 @@ impl Session {
             return Err(SessionError::InFlightFull);
         }
         if let Some(id) = wanted {
-            return if used(id) { Err(SessionError::PacketIdInUse) } else { Ok(id) };
+            return if used(id) {
+                Err(SessionError::PacketIdInUse)
+            } else {
+                Ok(id)
+            };
         }
         // Fewer are in flight than there are identifiers, so this ends.
         let mut id = self.next_id;
@@ -591,7 +618,13 @@ impl Session {
         Ok(id)
     }
 
-    fn track(&mut self, now: Instant, id: PacketId, awaits: Awaits, packet: &Packet<'_>) -> Result<(), SessionError> {
+    fn track(
+        &mut self,
+        now: Instant,
+        id: PacketId,
+        awaits: Awaits,
+        packet: &Packet<'_>,
+    ) -> Result<(), SessionError> {
         let start = self.outgoing.len();
         self.queue(now, packet)?;
         let is_publish = matches!(awaits, Awaits::Puback | Awaits::Pubrec);
@@ -617,7 +650,12 @@ impl Session {
             return;
         }
         let mut index = 0;
-        while let Some(entry) = self.busy.as_ref().and_then(|busy| busy.in_flight.get(index)).copied() {
+        while let Some(entry) = self
+            .busy
+            .as_ref()
+            .and_then(|busy| busy.in_flight.get(index))
+            .copied()
+        {
             if entry.due > now {
                 index += 1;
             } else if entry.attempt >= self.config.attempts {
@@ -637,7 +675,10 @@ impl Session {
     /// Queues the packet in flight at `index` once more, with DUP where the packet has such a flag.
     fn send_again(&mut self, now: Instant, index: usize) {
         let Some(busy) = &mut self.busy else { return };
-        let start: usize = busy.in_flight[..index].iter().map(|entry| entry.len as usize).sum();
+        let start: usize = busy.in_flight[..index]
+            .iter()
+            .map(|entry| entry.len as usize)
+            .sum();
         let entry = &mut busy.in_flight[index];
         entry.attempt = entry.attempt.saturating_add(1);
         entry.due = now + Duration::from_millis(self.config.retry_ms.into());
@@ -665,7 +706,9 @@ impl Session {
 
     fn position(&self, id: PacketId, awaits: Awaits) -> Option<usize> {
         let busy = self.busy.as_ref()?;
-        busy.in_flight.iter().position(|entry| entry.id == id && entry.awaits == awaits)
+        busy.in_flight
+            .iter()
+            .position(|entry| entry.id == id && entry.awaits == awaits)
     }
 
     fn receive_whole(
@@ -742,21 +785,28 @@ impl Session {
             Some(topic) => {
                 let topic = usize::from(u16::from_be_bytes([topic[0], topic[1]]));
                 let head = length.header + 2 + topic + id;
-                if head > max { Err(ProtocolError::TooLarge) } else { Ok(head) }
+                if head > max {
+                    Err(ProtocolError::TooLarge)
+                } else {
+                    Ok(head)
+                }
             }
         }
     }
 
     fn begin_stream(&mut self, head: &[u8]) -> Result<(), ProtocolError> {
         let malformed = ProtocolError::Malformed;
-        let length = frame_length(head).map_err(malformed)?.ok_or(malformed(DecodeError::Length))?;
+        let length = frame_length(head)
+            .map_err(malformed)?
+            .ok_or(malformed(DecodeError::Length))?;
         let flags = head[0] & 0x0f;
         let (topic, id, used) = publish_head(flags, &head[length.header..]).map_err(malformed)?;
         if self.state != State::Connected {
             return Err(ProtocolError::Unexpected("PUBLISH"));
         }
         let busy = self.busy.get_or_insert_default();
-        let duplicate = flags & 4 != 0 && id.is_some_and(|id| busy.received.binary_search(&id).is_ok());
+        let duplicate =
+            flags & 4 != 0 && id.is_some_and(|id| busy.received.binary_search(&id).is_ok());
         busy.stream = Some(Stream {
             topic: topic.into(),
             id,
@@ -788,7 +838,11 @@ impl Session {
                 return Ok(());
             }
         }
-        let payload = if direct { &rest[..part] } else { &self.partial[..] };
+        let payload = if direct {
+            &rest[..part]
+        } else {
+            &self.partial[..]
+        };
         let qos = qos_of(stream.flags);
         if !stream.duplicate {
             on(Event::Message {
@@ -819,7 +873,12 @@ impl Session {
         Ok(())
     }
 
-    fn handle(&mut self, now: Instant, frame: &[u8], on: &mut dyn FnMut(Event<'_>)) -> Result<(), ProtocolError> {
+    fn handle(
+        &mut self,
+        now: Instant,
+        frame: &[u8],
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), ProtocolError> {
         let packet = Packet::decode(frame).map_err(ProtocolError::Malformed)?;
         match (self.state, packet) {
             (State::Connecting, Packet::Connack(connack)) => {
@@ -833,7 +892,9 @@ impl Session {
             (State::Connected, Packet::Publish(publish)) => {
                 let duplicate = publish.qos == QoS::ExactlyOnce
                     && publish.id.is_some_and(|id| {
-                        self.busy.as_ref().is_some_and(|busy| busy.received.binary_search(&id).is_ok())
+                        self.busy
+                            .as_ref()
+                            .is_some_and(|busy| busy.received.binary_search(&id).is_ok())
                     });
                 if !duplicate {
                     on(Event::Message {
@@ -855,7 +916,10 @@ impl Session {
                     let qos = QoS::AtLeastOnce;
                     on(Event::Published { id, qos });
                 }
-                None => on(Event::Ignored { packet: "PUBACK", id }),
+                None => on(Event::Ignored {
+                    packet: "PUBACK",
+                    id,
+                }),
             },
             (State::Connected, Packet::Pubrec(id)) => {
                 if let Some(index) = self.position(id, Awaits::Pubrec) {
@@ -863,11 +927,15 @@ impl Session {
                         drop_stored(busy, index);
                         let due = now + Duration::from_millis(self.config.retry_ms.into());
                         let entry = &mut busy.in_flight[index];
-                        (entry.awaits, entry.len, entry.attempt, entry.due) = (Awaits::Pubcomp, 0, 1, due);
+                        (entry.awaits, entry.len, entry.attempt, entry.due) =
+                            (Awaits::Pubcomp, 0, 1, due);
                     }
                     on(Event::Received { id });
                 } else if self.position(id, Awaits::Pubcomp).is_none() {
-                    on(Event::Ignored { packet: "PUBREC", id });
+                    on(Event::Ignored {
+                        packet: "PUBREC",
+                        id,
+                    });
                 }
                 // PUBREL even for an identifier that is not known: it lets the server finish the exchange.
                 let _ = self.queue(now, &Packet::Pubrel(id));
@@ -886,25 +954,33 @@ impl Session {
                     let qos = QoS::ExactlyOnce;
                     on(Event::Published { id, qos });
                 }
-                None => on(Event::Ignored { packet: "PUBCOMP", id }),
-            },
-            (State::Connected, Packet::Suback(suback)) => match self.position(suback.id, Awaits::Suback) {
-                Some(index) => {
-                    self.forget(index);
-                    let (id, codes) = (suback.id, suback.codes);
-                    on(Event::Subscribed { id, codes });
-                }
                 None => on(Event::Ignored {
-                    packet: "SUBACK",
-                    id: suback.id,
+                    packet: "PUBCOMP",
+                    id,
                 }),
             },
+            (State::Connected, Packet::Suback(suback)) => {
+                match self.position(suback.id, Awaits::Suback) {
+                    Some(index) => {
+                        self.forget(index);
+                        let (id, codes) = (suback.id, suback.codes);
+                        on(Event::Subscribed { id, codes });
+                    }
+                    None => on(Event::Ignored {
+                        packet: "SUBACK",
+                        id: suback.id,
+                    }),
+                }
+            }
             (State::Connected, Packet::Unsuback(id)) => match self.position(id, Awaits::Unsuback) {
                 Some(index) => {
                     self.forget(index);
                     on(Event::Unsubscribed { id });
                 }
-                None => on(Event::Ignored { packet: "UNSUBACK", id }),
+                None => on(Event::Ignored {
+                    packet: "UNSUBACK",
+                    id,
+                }),
             },
             (State::Connected, Packet::Pingresp) => {
                 self.pings = 0;
@@ -943,7 +1019,10 @@ impl Session {
 }
 
 fn drop_stored(busy: &mut Busy, index: usize) {
-    let start: usize = busy.in_flight[..index].iter().map(|entry| entry.len as usize).sum();
+    let start: usize = busy.in_flight[..index]
+        .iter()
+        .map(|entry| entry.len as usize)
+        .sum();
     let end = start + busy.in_flight[index].len as usize;
     busy.store.drain(start..end);
 }

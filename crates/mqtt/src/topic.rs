@@ -55,7 +55,11 @@ mod tests {
     fn the_examples_of_the_standard() {
         for (filter, name, matches) in [
             ("sport/tennis/player1/#", "sport/tennis/player1", true),
-            ("sport/tennis/player1/#", "sport/tennis/player1/score/wimbledon", true),
+            (
+                "sport/tennis/player1/#",
+                "sport/tennis/player1/score/wimbledon",
+                true,
+            ),
             ("sport/#", "sport", true),
             ("sport/tennis/+", "sport/tennis/player1", true),
             ("sport/tennis/+", "sport/tennis/player1/ranking", false),
@@ -77,7 +81,13 @@ mod tests {
         for good in ["#", "+", "+/tennis/#", "sport/+/player1", "/", "a//b"] {
             assert!(topic_filter_is_valid(good), "{good}");
         }
-        for bad in ["", "sport/tennis#", "sport/tennis/#/ranking", "sport+", "a\0"] {
+        for bad in [
+            "",
+            "sport/tennis#",
+            "sport/tennis/#/ranking",
+            "sport+",
+            "a\0",
+        ] {
             assert!(!topic_filter_is_valid(bad), "{bad}");
         }
         assert!(!topic_name_is_valid("a/+"));

@@ -56,25 +56,10 @@ pub struct Bench {
     wire: BTreeMap<(Instant, u64), Parcel>,
     serial_number: u64,
     serial: Vec<u8>,
-    published: Vec<Published>,
+    published: Vec<(String, Vec<u8>)>,
     events: Vec<Event>,
     trace: Vec<Trace>,
     baud: Option<u32>,
-}
-
-/// A message that somebody published on the broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// Who.
-    pub client_id: String,
-    /// Where.
-    pub topic: String,
-    /// What.
-    pub payload: Vec<u8>,
-    /// With which QoS.
-    pub qos: QoS,
-    /// Whether it is kept.
-    pub retain: bool,
 }
 
 #[derive(Debug)]
@@ -142,8 +127,8 @@ impl Bench {
         std::mem::take(&mut self.serial)
     }
 
-    /// What was published on the broker since the last call, by whomever.
-    pub fn take_published(&mut self) -> Vec<Published> {
+    /// What clients published on the broker since the last call, wills included: topics and payloads.
+    pub fn take_published(&mut self) -> Vec<(String, Vec<u8>)> {
         std::mem::take(&mut self.published)
     }
 
@@ -369,21 +354,10 @@ impl Bench {
                 }
             }
             broker::Output::Event(event) => {
-                if let Event::Published {
-                    client_id,
-                    topic,
-                    payload,
-                    qos,
-                    retain,
-                } = &event
+                if let Event::Published { topic, payload, .. }
+                | Event::Will { topic, payload, .. } = &event
                 {
-                    self.published.push(Published {
-                        client_id: client_id.clone(),
-                        topic: topic.clone(),
-                        payload: payload.clone(),
-                        qos: *qos,
-                        retain: *retain,
-                    });
+                    self.published.push((topic.clone(), payload.clone()));
                 }
                 self.events.push(event);
             }

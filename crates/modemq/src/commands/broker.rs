@@ -89,7 +89,9 @@ pub fn describe(event: &Event) -> String {
         ),
         Event::Refused { client_id, code } => format!("{client_id}: refused: {code}"),
         Event::Gone { client_id, reason } => format!("{client_id}: {reason}"),
-        Event::Will { client_id, topic } => format!("{client_id}: will published to {topic}"),
+        Event::Will {
+            client_id, topic, ..
+        } => format!("{client_id}: will published to {topic}"),
         Event::Subscribed {
             client_id,
             filter,

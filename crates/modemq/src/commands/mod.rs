@@ -5,6 +5,7 @@ pub mod connection;
 pub mod demo;
 pub mod module;
 pub mod publish;
+pub mod replay;
 pub mod subscribe;
 
 use std::process::ExitCode;

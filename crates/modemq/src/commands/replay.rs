@@ -1,0 +1,202 @@
+//! `modemq replay`: play transcripts.
+
+use super::Error;
+use super::module::parse_model;
+use crate::transcript::{Mismatch, PortDevice, Report, Script, Variables, VirtualDevice, play};
+use clap::Args as ClapArgs;
+use dialect::Model;
+use module::Pace;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Play transcripts against the virtual module, or against a real one, and compare every byte
+#[derive(ClapArgs, Debug)]
+#[command(after_help = "Examples:
+  modemq replay transcripts/luat/*.at
+      on every model that each of them names, in virtual time
+  modemq replay transcripts/luat/6.2-plain-login.at --port /dev/ttyUSB0 --broker 192.0.2.7:1883
+      on a real module, with a broker that it can reach
+  modemq replay FILE --port tcp:127.0.0.1:7000
+      on `modemq module air780ep --tcp 127.0.0.1:7000`")]
+pub struct Args {
+    /// Transcripts; transcripts/README.md describes the format
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// On this model only
+    #[arg(long, value_parser = parse_model)]
+    model: Option<&'static Model>,
+
+    /// On a module at a serial device or tcp:HOST:PORT, in real time
+    #[arg(long, value_name = "DEV|tcp:ADDR")]
+    port: Option<String>,
+
+    /// Bits per second of the serial device
+    #[arg(long, value_name = "N", default_value_t = 115_200)]
+    baud: u32,
+
+    /// A broker that the module on the port can reach [default: one is started]
+    #[arg(long, value_name = "HOST:PORT", requires = "port")]
+    broker: Option<String>,
+
+    /// Where the broker that is started listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    listen: Ipv4Addr,
+
+    /// What {NAME} stands for. May be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
+    set: Vec<(String, String)>,
+
+    /// real: the model's delays, in virtual time; fast: none
+    #[arg(long, default_value = "real", value_parser = ["real", "fast"])]
+    pace: String,
+}
+
+/// Plays each transcript; the exit status tells whether all went as written.
+///
+/// # Errors
+/// A file that cannot be read or is no transcript, a port that cannot be opened.
+pub fn run(args: &Args) -> Result<ExitCode, Error> {
+    let mut failed = 0;
+    let mut played = 0;
+    for path in &args.files {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let script = Script::parse(&path.display().to_string(), &text)?;
+        let start = Instant::now();
+        if let Some(port) = &args.port {
+            let result = on_port(&script, port, args)?;
+            failed += usize::from(!told(path, port, &result, start));
+            played += 1;
+            continue;
+        }
+        let pace = if args.pace == "fast" {
+            Pace::Fast
+        } else {
+            Pace::Real
+        };
+        let models = models_of(&script, path, args.model)?;
+        for model in models {
+            let start = Instant::now();
+            let result = on_virtual(&script, model, pace, &args.set)?;
+            failed += usize::from(!told(path, model.title, &result, start));
+            played += 1;
+        }
+    }
+    if played == 0 {
+        return Err("no transcript is for this model".into());
+    }
+    println!("{} of {played} as written", played - failed);
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The models that a transcript is for: those that it names, or those of the folder's family.
+///
+/// # Errors
+/// It names a model that there is not.
+pub fn models_of(
+    script: &Script,
+    path: &Path,
+    only: Option<&'static Model>,
+) -> Result<Vec<&'static Model>, String> {
+    let family = path
+        .parent()
+        .and_then(Path::file_name)
+        .map(|name| name.to_string_lossy().into_owned());
+    let mut models = Vec::new();
+    if script.models.is_empty() {
+        let same = |model: &&Model| {
+            family.as_deref().is_none_or(|family| {
+                model.family.name() == family
+                    || model.name == family
+                    || !dialect::model::is_family_or_model(family)
+            })
+        };
+        models.extend(dialect::model::ALL.iter().filter(same));
+    }
+    for name in &script.models {
+        let model = Model::by_name(name)
+            .ok_or_else(|| format!("{}: @model {name}: no such model", script.name))?;
+        models.push(model);
+    }
+    models.retain(|model| only.is_none_or(|only| only.name == model.name));
+    Ok(models)
+}
+
+/// Plays a transcript on a virtual module, in virtual time.
+///
+/// # Errors
+/// The transcript configures the module in a way that there is not.
+pub fn on_virtual(
+    script: &Script,
+    model: &'static Model,
+    pace: Pace,
+    set: &[(String, String)],
+) -> Result<Result<Report, Box<Mismatch>>, Error> {
+    let mut device = VirtualDevice::new(model, script, pace)?;
+    let mut variables = variables("broker.test", 1883);
+    variables.insert("firmware".into(), model.firmware.into());
+    variables.insert("model".into(), model.title.into());
+    variables.extend(set.iter().cloned());
+    Ok(play(script, &mut device, &variables))
+}
+
+fn on_port(
+    script: &Script,
+    port: &str,
+    args: &Args,
+) -> Result<Result<Report, Box<Mismatch>>, Error> {
+    let broker = args.broker.as_deref().map(parse_address).transpose()?;
+    let mut device = PortDevice::open(port, args.baud, broker.as_ref(), args.listen)?;
+    let (host, broker_port) = device.broker_address();
+    let mut variables = variables(host, broker_port);
+    variables.extend(args.set.iter().cloned());
+    Ok(play(script, &mut device, &variables))
+}
+
+fn variables(host: &str, port: u16) -> Variables {
+    let identity = module::Identity::default();
+    [
+        ("host", host.to_string()),
+        ("port", port.to_string()),
+        ("imei", identity.imei),
+        ("iccid", identity.iccid),
+        ("imsi", identity.imsi),
+    ]
+    .map(|(name, value)| (name.to_string(), value))
+    .into()
+}
+
+fn told(path: &Path, on: &str, result: &Result<Report, Box<Mismatch>>, start: Instant) -> bool {
+    match result {
+        Ok(report) => println!(
+            "ok    {} on {on}: {} commands, {} frames, {} messages, {:.0?}",
+            path.display(),
+            report.commands,
+            report.frames,
+            report.messages,
+            start.elapsed()
+        ),
+        Err(mismatch) => println!("WRONG {} on {on}\n  {mismatch}", path.display()),
+    }
+    result.is_ok()
+}
+
+fn parse_address(text: &str) -> Result<(String, u16), String> {
+    let wrong = || format!("{text:?} is not HOST:PORT");
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    Ok((host.into(), port.parse().map_err(|_| wrong())?))
+}
+
+fn parse_variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} is not NAME=VALUE"))?;
+    Ok((name.into(), value.into()))
+}

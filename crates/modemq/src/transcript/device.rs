@@ -1,0 +1,424 @@
+//! What a transcript is played against.
+
+use super::script::{Fault, Script};
+use crate::broker_server::BrokerServer;
+use crate::client::{Client, News};
+use broker::Event;
+use dialect::Model;
+use instant::Instant;
+use module::{NetworkEvent, Pace, Registration, Sim};
+use mqtt::{Connect, QoS};
+use serial2_tokio::SerialPort;
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use world::{Bench, Mood};
+
+/// A module with a broker behind it, real or not.
+pub trait Device {
+    /// Bytes from the host.
+    ///
+    /// # Errors
+    /// The line is broken.
+    fn send(&mut self, bytes: &[u8]) -> Result<(), String>;
+
+    /// Waits for bytes from the module, and no longer than `limit`.
+    fn receive(&mut self, limit: Duration) -> Vec<u8>;
+
+    /// Time since the beginning.
+    fn elapsed(&self) -> Duration;
+
+    /// The PC's tool publishes.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn publish(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        qos: QoS,
+        retain: bool,
+    ) -> Result<(), String>;
+
+    /// The next message that the PC's tool receives.
+    fn published(&mut self, limit: Duration) -> Option<(String, Vec<u8>)>;
+
+    /// Something breaks.
+    ///
+    /// # Errors
+    /// It cannot be made to break here.
+    fn fault(&mut self, fault: Fault) -> Result<(), String>;
+
+    /// Another client logs in.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn rival(&mut self, client_id: &str) -> Result<(), String>;
+
+    /// The module is powered on anew.
+    ///
+    /// # Errors
+    /// It cannot be done here.
+    fn power_on(&mut self) -> Result<(), String>;
+}
+
+/// A module and a broker in virtual time.
+pub struct VirtualDevice {
+    bench: Bench,
+    published: VecDeque<(String, Vec<u8>)>,
+}
+
+impl VirtualDevice {
+    /// Boots a module as a transcript wants it, and lets it register.
+    ///
+    /// # Errors
+    /// An `@module` line that names nothing.
+    pub fn new(model: &'static Model, script: &Script, pace: Pace) -> Result<Self, String> {
+        let mut config = module::Config {
+            pace,
+            // 2024-10-11 07:38:35 UTC: the moment of the tutorial's +NITZ, less the time that booting takes.
+            unix_time: Some(1_728_632_315),
+            ..module::Config::default()
+        };
+        let mut broker = broker::Config::default();
+        for (key, value) in &script.module {
+            configure(&mut config, &mut broker, key, value)?;
+        }
+        let mut bench = Bench::with_broker(model, config, broker);
+        bench.run_for(Duration::from_secs(10));
+        bench.take_serial();
+        Ok(Self {
+            bench,
+            published: VecDeque::new(),
+        })
+    }
+}
+
+impl Device for VirtualDevice {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.bench.type_bytes(bytes);
+        Ok(())
+    }
+
+    fn receive(&mut self, limit: Duration) -> Vec<u8> {
+        self.bench.run_until_serial(limit);
+        self.bench.take_serial()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.bench.now() - Instant::ZERO
+    }
+
+    fn publish(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        qos: QoS,
+        retain: bool,
+    ) -> Result<(), String> {
+        if self.bench.publish(topic, payload, qos, retain) {
+            Ok(())
+        } else {
+            Err("the topic is none".into())
+        }
+    }
+
+    fn published(&mut self, limit: Duration) -> Option<(String, Vec<u8>)> {
+        let end = self.bench.now() + limit;
+        loop {
+            self.published.extend(self.bench.take_published());
+            if !self.published.is_empty() || self.bench.next_event().is_none_or(|at| at > end) {
+                return self.published.pop_front();
+            }
+            self.bench.step();
+        }
+    }
+
+    fn fault(&mut self, fault: Fault) -> Result<(), String> {
+        match fault {
+            Fault::TcpDrop => self.bench.drop_links(),
+            Fault::PdpDeact => self.bench.network(NetworkEvent::PdpDeactivated),
+            Fault::BrokerDown => self.bench.set_mood(Mood::Down),
+            Fault::BrokerSilent => self.bench.set_mood(Mood::Silent),
+            Fault::BrokerUp => self.bench.set_mood(Mood::Up),
+            Fault::SignalLost => self.bench.network(NetworkEvent::Signal { rssi: 99 }),
+            Fault::SignalBack => self.bench.network(NetworkEvent::Signal { rssi: 24 }),
+            Fault::SimRemoved => self.bench.network(NetworkEvent::Sim(Sim::Absent)),
+        }
+        Ok(())
+    }
+
+    fn rival(&mut self, client_id: &str) -> Result<(), String> {
+        self.bench.rival(client_id);
+        Ok(())
+    }
+
+    fn power_on(&mut self) -> Result<(), String> {
+        self.bench.take_serial();
+        self.bench.network(NetworkEvent::PowerCycle);
+        Ok(())
+    }
+}
+
+fn configure(
+    config: &mut module::Config,
+    broker: &mut broker::Config,
+    key: &str,
+    value: &str,
+) -> Result<(), String> {
+    let wrong = || format!("@module {key} {value}: no such value");
+    match key {
+        "sim" => {
+            config.radio.sim = match value {
+                "ready" => Sim::Ready,
+                "absent" => Sim::Absent,
+                "busy" => Sim::Busy,
+                _ => Sim::Pin(value.strip_prefix("pin:").ok_or_else(wrong)?.into()),
+            };
+        }
+        "signal" => config.radio.rssi = value.parse().map_err(|_| wrong())?,
+        "registration" => {
+            config.radio.registration = match value {
+                "home" => Registration::Home,
+                "roaming" => Registration::Roaming,
+                "searching" => Registration::Searching,
+                "denied" => Registration::Denied,
+                _ => return Err(wrong()),
+            };
+        }
+        "apn-allow" => config.radio.allowed_apns.push(value.into()),
+        "apn" => config.radio.default_apn = value.into(),
+        "time" if value == "unknown" => config.unix_time = None,
+        "broker-user" => {
+            let (name, password) = value.split_once(':').ok_or_else(wrong)?;
+            broker.users.insert(name.into(), password.into());
+        }
+        _ => {
+            return Err(format!(
+                "@module {key}: there are sim, signal, registration, apn, apn-allow, time, broker-user"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A module on a port, with a broker that it can reach.
+pub struct PortDevice {
+    runtime: Runtime,
+    line: Line,
+    broker: Option<BrokerServer>,
+    events: Option<mpsc::UnboundedReceiver<Event>>,
+    tool: Option<Client>,
+    address: (String, u16),
+    start: std::time::Instant,
+}
+
+enum Line {
+    Tcp(TcpStream),
+    Serial(SerialPort),
+}
+
+impl PortDevice {
+    /// Opens `tcp:HOST:PORT` or a device; without a broker of the user's, starts one on `listen`.
+    ///
+    /// # Errors
+    /// What cannot be opened.
+    pub fn open(
+        port: &str,
+        baud: u32,
+        broker: Option<&(String, u16)>,
+        listen: Ipv4Addr,
+    ) -> Result<Self, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| error.to_string())?;
+        let line = runtime.block_on(async {
+            match port.strip_prefix("tcp:") {
+                Some(address) => {
+                    let stream = TcpStream::connect(address).await?;
+                    stream.set_nodelay(true)?;
+                    Ok(Line::Tcp(stream))
+                }
+                None => Ok(Line::Serial(SerialPort::open(port, baud)?)),
+            }
+        });
+        let line = line.map_err(|error: io::Error| format!("{port}: {error}"))?;
+        let mut device = Self {
+            runtime,
+            line,
+            broker: None,
+            events: None,
+            tool: None,
+            address: broker.cloned().unwrap_or_default(),
+            start: std::time::Instant::now(),
+        };
+        if broker.is_none() {
+            let config = broker::Config {
+                events: true,
+                ..broker::Config::default()
+            };
+            let started = device.runtime.block_on(BrokerServer::start(
+                config,
+                &[SocketAddr::from((listen, 0))],
+            ));
+            let (server, events) = started.map_err(|error| error.to_string())?;
+            device.address = (listen.to_string(), server.local_addrs()[0].port());
+            device.broker = Some(server);
+            device.events = Some(events);
+        } else {
+            let address = device.address.clone();
+            let connect = Connect {
+                clean_session: true,
+                client_id: "modemq-replay",
+                ..Connect::default()
+            };
+            let tool = device.runtime.block_on(async {
+                let mut tool = Client::connect(&address.0, address.1, &connect).await?;
+                tool.subscribe(&[("#", QoS::ExactlyOnce)]).await?;
+                while !matches!(tool.next().await?, News::Subscribed(..)) {}
+                Ok::<_, crate::client::Error>(tool)
+            });
+            device.tool = Some(tool.map_err(|error| error.to_string())?);
+        }
+        // What the module said before is not part of the conversation.
+        while !device.receive(Duration::from_millis(200)).is_empty() {}
+        Ok(device)
+    }
+
+    /// Where the module reaches the broker: `{host}` and `{port}`.
+    pub fn broker_address(&self) -> (&str, u16) {
+        (&self.address.0, self.address.1)
+    }
+}
+
+impl Device for PortDevice {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let line = &mut self.line;
+        let sent = self.runtime.block_on(async {
+            match line {
+                Line::Tcp(stream) => stream.write_all(bytes).await,
+                Line::Serial(serial) => serial.write_all(bytes).await,
+            }
+        });
+        sent.map_err(|error| error.to_string())
+    }
+
+    fn receive(&mut self, limit: Duration) -> Vec<u8> {
+        let mut buffer = vec![0; 4096];
+        let line = &mut self.line;
+        let read = self.runtime.block_on(async {
+            let read = async {
+                match line {
+                    Line::Tcp(stream) => stream.read(&mut buffer).await,
+                    Line::Serial(serial) => serial.read(&mut buffer).await,
+                }
+            };
+            match tokio::time::timeout(limit, read).await {
+                Ok(Ok(n @ 1..)) => n,
+                // The line has ended: nothing more comes, but the time still passes.
+                Ok(_) => {
+                    tokio::time::sleep(limit).await;
+                    0
+                }
+                Err(_) => 0,
+            }
+        });
+        buffer.truncate(read);
+        buffer
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn publish(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        qos: QoS,
+        retain: bool,
+    ) -> Result<(), String> {
+        if let Some(broker) = &self.broker {
+            // The server's tasks run on the same thread: they get a turn in the next wait.
+            return if broker.publish(topic, payload, qos, retain) {
+                Ok(())
+            } else {
+                Err("the topic is none".into())
+            };
+        }
+        let Some(tool) = &mut self.tool else {
+            return Ok(());
+        };
+        let published = self.runtime.block_on(async {
+            tool.publish(topic, payload, qos, retain).await?;
+            // Its own message comes back to it, since it sees everything: that one is not the module's.
+            loop {
+                if let News::Message(message) = tool.next().await?
+                    && message.topic == topic
+                    && message.payload == payload
+                {
+                    return Ok::<(), crate::client::Error>(());
+                }
+            }
+        });
+        published.map_err(|error| error.to_string())
+    }
+
+    fn published(&mut self, limit: Duration) -> Option<(String, Vec<u8>)> {
+        let Self {
+            runtime,
+            events,
+            tool,
+            ..
+        } = self;
+        let arrival = async {
+            loop {
+                if let Some(events) = events {
+                    match events.recv().await? {
+                        Event::Published { topic, payload, .. }
+                        | Event::Will { topic, payload, .. } => {
+                            return Some((topic, payload));
+                        }
+                        _ => {}
+                    }
+                } else if let News::Message(message) = tool.as_mut()?.next().await.ok()? {
+                    return Some((message.topic, message.payload));
+                }
+            }
+        };
+        runtime.block_on(async { tokio::time::timeout(limit, arrival).await.ok().flatten() })
+    }
+
+    fn fault(&mut self, fault: Fault) -> Result<(), String> {
+        match (fault, &self.broker) {
+            (Fault::TcpDrop, Some(broker)) => {
+                broker.drop_all();
+                Ok(())
+            }
+            _ => Err("this fault cannot be made on a port yet; it can in virtual time".into()),
+        }
+    }
+
+    fn rival(&mut self, client_id: &str) -> Result<(), String> {
+        let (host, port) = self.address.clone();
+        let connect = Connect {
+            clean_session: true,
+            client_id,
+            ..Connect::default()
+        };
+        let connected = self
+            .runtime
+            .block_on(Client::connect(&host, port, &connect));
+        connected.map(drop).map_err(|error| error.to_string())
+    }
+
+    fn power_on(&mut self) -> Result<(), String> {
+        Err("a module on a port cannot be powered on from here".into())
+    }
+}

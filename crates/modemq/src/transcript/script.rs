@@ -1,0 +1,383 @@
+//! The text of a transcript.
+
+use mqtt::QoS;
+use std::fmt;
+use std::time::Duration;
+
+/// A conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// Where it was read from, for messages.
+    pub name: String,
+    /// The models that it is for; empty: every model of its family.
+    pub models: Vec<String>,
+    /// What the module is told before power-on: `sim absent`, `signal 99` …
+    pub module: Vec<(String, String)>,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One thing that happens, and the line that says so, counted from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The number of its (first) line.
+    pub number: usize,
+    /// What.
+    pub line: Line,
+}
+
+/// What a line or a block of lines says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// A command: it is sent, with a CR.
+    Command(String),
+    /// A frame that the module prints: its lines.
+    Frame(Vec<String>),
+    /// The prompt `>`, alone.
+    Prompt,
+    /// Bytes that are sent as they are.
+    Data(Vec<u8>),
+    /// Anything else that happens.
+    Directive(Directive),
+}
+
+/// What is neither said by the host nor by the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Directive {
+    /// The PC's tool publishes.
+    Publish {
+        /// Where.
+        topic: String,
+        /// What.
+        payload: Vec<u8>,
+        /// With which QoS.
+        qos: QoS,
+        /// Whether the broker keeps it.
+        retain: bool,
+    },
+    /// The PC's tool receives this.
+    ExpectPublish {
+        /// Where.
+        topic: String,
+        /// What.
+        payload: Vec<u8>,
+    },
+    /// So much time passes. What the module says meanwhile is compared afterwards.
+    Wait(Duration),
+    /// So much time passes, and the module says nothing.
+    Silence(Duration),
+    /// What follows is expected within this time.
+    Within(Duration),
+    /// The module echoes what it is sent, or not.
+    Echo(bool),
+    /// Something breaks.
+    Fault(Fault),
+    /// Another client logs in with this identifier.
+    Rival(String),
+    /// The module is powered on anew, and what it says is compared.
+    PowerOn,
+}
+
+/// What breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The broker closes the TCP connection.
+    TcpDrop,
+    /// The network takes the PDP context away.
+    PdpDeact,
+    /// The broker's machine refuses connections from now on.
+    BrokerDown,
+    /// The broker's machine takes connections, and never says a word.
+    BrokerSilent,
+    /// The broker's machine is well again.
+    BrokerUp,
+    /// The signal is gone.
+    SignalLost,
+    /// The signal is back.
+    SignalBack,
+    /// The SIM is pulled out.
+    SimRemoved,
+}
+
+impl Fault {
+    const ALL: [(&'static str, Fault); 8] = [
+        ("tcp-drop", Self::TcpDrop),
+        ("pdp-deact", Self::PdpDeact),
+        ("broker-down", Self::BrokerDown),
+        ("broker-silent", Self::BrokerSilent),
+        ("broker-up", Self::BrokerUp),
+        ("signal-lost", Self::SignalLost),
+        ("signal-back", Self::SignalBack),
+        ("sim-removed", Self::SimRemoved),
+    ];
+}
+
+/// A line that is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    /// The transcript.
+    pub name: String,
+    /// The line, counted from 1.
+    pub number: usize,
+    /// Its text.
+    pub text: String,
+    /// What would be right.
+    pub wanted: String,
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}:{}: {}\n    {}",
+            self.name, self.number, self.wanted, self.text
+        )
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+impl Script {
+    /// Reads a transcript.
+    ///
+    /// # Errors
+    /// The first line that is none, and what would be right.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ParseError> {
+        let mut script = Self {
+            name: name.into(),
+            models: Vec::new(),
+            module: Vec::new(),
+            steps: Vec::new(),
+        };
+        // Whether the line before belongs to the frame that this one may belong to.
+        let mut in_frame = false;
+        for (index, raw) in text.lines().enumerate() {
+            let number = index + 1;
+            let line = without_comment(raw);
+            let error = |wanted: String| ParseError {
+                name: name.into(),
+                number,
+                text: raw.into(),
+                wanted,
+            };
+            if line.is_empty() {
+                // A comment alone on its line does not end a frame.
+                in_frame &= !raw.trim().is_empty();
+                continue;
+            }
+            let mut frame = false;
+            if let Some(directive) = line.strip_prefix('@') {
+                script.directive(number, directive).map_err(error)?;
+            } else if line
+                .get(..2)
+                .is_some_and(|start| start.eq_ignore_ascii_case("AT"))
+            {
+                script.push(number, Line::Command(line.into()));
+            } else if line == ">" {
+                script.push(number, Line::Prompt);
+            } else {
+                unescape(line).map_err(error)?;
+                frame = true;
+                match script.steps.last_mut() {
+                    Some(Step {
+                        line: Line::Frame(lines),
+                        ..
+                    }) if in_frame => lines.push(line.into()),
+                    _ => script.push(number, Line::Frame(vec![line.into()])),
+                }
+            }
+            in_frame = frame;
+        }
+        Ok(script)
+    }
+
+    fn push(&mut self, number: usize, line: Line) {
+        self.steps.push(Step { number, line });
+    }
+
+    fn directive(&mut self, number: usize, text: &str) -> Result<(), String> {
+        let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let rest = rest.trim();
+        let directive = match name {
+            "model" => {
+                self.models
+                    .extend(rest.split_whitespace().map(str::to_string));
+                return Ok(());
+            }
+            "module" => {
+                let (key, value) = rest
+                    .split_once(' ')
+                    .ok_or("@module wants a name and a value: @module sim absent")?;
+                self.module.push((key.into(), value.trim().into()));
+                return Ok(());
+            }
+            "data" => {
+                self.push(number, Line::Data(unescape(rest)?));
+                return Ok(());
+            }
+            "repeat" => {
+                let (count, what) = rest
+                    .split_once(' ')
+                    .ok_or("@repeat wants a number and what is sent so often")?;
+                let count: usize = count.parse().map_err(|_| "@repeat wants a number first")?;
+                self.push(number, Line::Data(unescape(what.trim())?.repeat(count)));
+                return Ok(());
+            }
+            "publish" => publish(rest)?,
+            "expect-publish" => {
+                let (topic, payload) = rest.split_once(' ').unwrap_or((rest, ""));
+                Directive::ExpectPublish {
+                    topic: topic.into(),
+                    payload: unescape(payload)?,
+                }
+            }
+            "wait" => Directive::Wait(duration(rest)?),
+            "silence" => Directive::Silence(duration(rest)?),
+            "within" => Directive::Within(duration(rest)?),
+            "echo" => match rest {
+                "on" => Directive::Echo(true),
+                "off" => Directive::Echo(false),
+                _ => return Err("@echo wants on or off".into()),
+            },
+            "fault" => {
+                let found = Fault::ALL.iter().find(|(name, _)| *name == rest);
+                let names: Vec<_> = Fault::ALL.iter().map(|(name, _)| *name).collect();
+                Directive::Fault(
+                    found
+                        .ok_or_else(|| format!("@fault wants one of {}", names.join(", ")))?
+                        .1,
+                )
+            }
+            "rival" if !rest.is_empty() => Directive::Rival(rest.into()),
+            "power-on" => Directive::PowerOn,
+            _ => {
+                return Err(format!(
+                    "there is no @{name}; there are @model @module @data @repeat @publish @expect-publish @wait @silence \
+                     @within @echo @fault @rival @power-on"
+                ));
+            }
+        };
+        self.push(number, Line::Directive(directive));
+        Ok(())
+    }
+}
+
+/// `\r`, `\n`, `\\` and `\xHH` as the bytes that they stand for.
+///
+/// # Errors
+/// A backslash before anything else.
+pub(super) fn unescape(text: &str) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        bytes.extend_from_slice(before.as_bytes());
+        let hex = after.strip_prefix('x').and_then(|after| after.get(..2));
+        let (byte, used) = match (after.chars().next(), hex) {
+            (Some('r'), _) => (b'\r', 1),
+            (Some('n'), _) => (b'\n', 1),
+            (Some('\\'), _) => (b'\\', 1),
+            (_, Some(digits)) => (u8::from_str_radix(digits, 16).map_err(|_| ESCAPES)?, 3),
+            _ => return Err(ESCAPES.into()),
+        };
+        bytes.push(byte);
+        rest = &after[used..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    Ok(bytes)
+}
+
+const ESCAPES: &str = "a backslash is written \\\\, and else begins \\r, \\n or \\xHH";
+
+/// The line without the comment behind it and the white space around it.
+fn without_comment(line: &str) -> &str {
+    let mut at = 0;
+    while let Some(found) = line[at..].find("//").map(|found| at + found) {
+        if found == 0 || line[..found].ends_with([' ', '\t']) {
+            return line[..found].trim();
+        }
+        at = found + 2;
+    }
+    line.trim()
+}
+
+/// `[q0|q1|q2] [retain] TOPIC PAYLOAD`
+fn publish(text: &str) -> Result<Directive, String> {
+    let (mut qos, mut retain, mut rest) = (QoS::AtMostOnce, false, text);
+    loop {
+        let (word, after) = rest.split_once(' ').unwrap_or((rest, ""));
+        match word {
+            "q0" => qos = QoS::AtMostOnce,
+            "q1" => qos = QoS::AtLeastOnce,
+            "q2" => qos = QoS::ExactlyOnce,
+            "retain" => retain = true,
+            "" => return Err("@publish wants a topic: @publish q1 retain mqtt/pub hello".into()),
+            topic => {
+                return Ok(Directive::Publish {
+                    topic: topic.into(),
+                    payload: unescape(after)?,
+                    qos,
+                    retain,
+                });
+            }
+        }
+        rest = after.trim_start();
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wanted = || format!("{text:?} is no time: 500ms, 5s, 2m");
+    let digits = text.trim_end_matches(char::is_alphabetic);
+    let number: u64 = digits.parse().map_err(|_| wanted())?;
+    match &text[digits.len()..] {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number * 60)),
+        _ => Err(wanted()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blank_lines_end_frames() {
+        let text = "AT+X   // why\n\n+X: 0,\"a//b\"\n+X: 1\n\nOK\n@wait 5s\n>\n@data a\\x1a\n";
+        let script = Script::parse("t", text).unwrap();
+        let lines: Vec<_> = script
+            .steps
+            .into_iter()
+            .map(|step| (step.number, step.line))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                (1, Line::Command("AT+X".into())),
+                (
+                    3,
+                    Line::Frame(vec!["+X: 0,\"a//b\"".into(), "+X: 1".into()])
+                ),
+                (6, Line::Frame(vec!["OK".into()])),
+                (7, Line::Directive(Directive::Wait(Duration::from_secs(5)))),
+                (8, Line::Prompt),
+                (9, Line::Data(b"a\x1a".to_vec())),
+            ]
+        );
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        for (text, wanted) in [
+            (
+                "AT\n@wait 5",
+                "t:2: \"5\" is no time: 500ms, 5s, 2m\n    @wait 5",
+            ),
+            ("@fault rain", "t:1: @fault wants one of tcp-drop"),
+            ("@x", "t:1: there is no @x"),
+            ("a\\q", "t:1: a backslash is written"),
+        ] {
+            let error = Script::parse("t", text).unwrap_err().to_string();
+            assert!(error.starts_with(wanted), "{error}");
+        }
+    }
+}
