@@ -38,6 +38,9 @@ pub enum Family {
 }
 
 impl Family {
+    /// Every family.
+    pub const ALL: &[Family] = &[Self::Luat];
+
     /// What its folder of transcripts is called: `luat`.
     pub const fn name(self) -> &'static str {
         match self {

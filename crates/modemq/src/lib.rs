@@ -10,6 +10,7 @@ pub mod clock;
 pub mod commands;
 pub mod net;
 pub mod port;
+pub mod reference;
 pub mod runtime;
 pub mod trace;
 pub mod transcript;

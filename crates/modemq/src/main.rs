@@ -1,6 +1,7 @@
 //! MQTT over AT commands, both ends of the wire.
 
 use clap::{Parser, Subcommand};
+use dialect::Family;
 use modemq::commands::{self, broker, demo, module, publish, replay, subscribe};
 use std::process::ExitCode;
 
@@ -22,6 +23,12 @@ enum Command {
     Module(Box<module::Args>),
     Replay(replay::Args),
     Broker(broker::Args),
+    /// Print the reference page of a family
+    Reference {
+        /// Which: luat
+        #[arg(value_parser = parse_family)]
+        family: Family,
+    },
     #[command(name = "pub")]
     Publish(publish::Args),
     #[command(name = "sub")]
@@ -33,6 +40,10 @@ fn main() -> ExitCode {
         Command::Demo(args) => commands::run(demo::run(args)),
         Command::Module(args) => commands::run(module::run(*args)),
         Command::Replay(args) => replay::run(&args),
+        Command::Reference { family } => {
+            print!("{}", modemq::reference::page(family));
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Broker(args) => commands::run(broker::run(args)),
         Command::Publish(args) => commands::run(publish::run(args)),
         Command::Subscribe(args) => commands::run(subscribe::run(args)),
@@ -44,4 +55,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn parse_family(name: &str) -> Result<Family, String> {
+    let found = Family::ALL.iter().find(|family| family.name() == name);
+    found.copied().ok_or_else(|| {
+        let names: Vec<_> = Family::ALL.iter().map(|family| family.name()).collect();
+        format!("there are {}", names.join(", "))
+    })
 }

@@ -469,7 +469,8 @@ impl Session {
         let mut rest = bytes;
         while !rest.is_empty() && matches!(self.state, State::Connecting | State::Connected) {
             let step = if self.busy.as_ref().is_some_and(|busy| busy.stream.is_some()) {
-                self.receive_stream(now, &mut rest, on)
+                self.receive_stream(now, &mut rest, on);
+                Ok(())
             } else if self.partial.is_empty() {
                 self.receive_whole(now, &mut rest, on)
             } else {
@@ -818,14 +819,9 @@ impl Session {
         Ok(())
     }
 
-    fn receive_stream(
-        &mut self,
-        now: Instant,
-        rest: &mut &[u8],
-        on: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(), ProtocolError> {
+    fn receive_stream(&mut self, now: Instant, rest: &mut &[u8], on: &mut dyn FnMut(Event<'_>)) {
         let Some(stream) = self.busy.as_mut().and_then(|busy| busy.stream.as_mut()) else {
-            return Ok(());
+            return;
         };
         // Parts have the same size however the bytes are sliced, so that a replay gives the same events.
         let part = (self.config.max_packet as usize).min(stream.total - stream.offset);
@@ -835,7 +831,7 @@ impl Session {
             self.partial.extend_from_slice(&rest[..take]);
             *rest = &rest[take..];
             if self.partial.len() < part {
-                return Ok(());
+                return;
             }
         }
         let payload = if direct {
@@ -870,7 +866,6 @@ impl Session {
             }
             self.acknowledge(now, qos, id);
         }
-        Ok(())
     }
 
     fn handle(

@@ -4,14 +4,14 @@
 pub fn topic_name_is_valid(name: &str) -> bool {
     let bytes = name.as_bytes();
     !bytes.is_empty()
-        && bytes.len() <= usize::from(u16::MAX)
+        && u16::try_from(bytes.len()).is_ok()
         && !bytes.iter().any(|byte| matches!(byte, b'+' | b'#' | 0))
 }
 
 /// May this be a topic filter? `+` fills a whole level, `#` the last one.
 pub fn topic_filter_is_valid(filter: &str) -> bool {
     let bytes = filter.as_bytes();
-    if bytes.is_empty() || bytes.len() > usize::from(u16::MAX) || bytes.contains(&0) {
+    if bytes.is_empty() || u16::try_from(bytes.len()).is_err() || bytes.contains(&0) {
         return false;
     }
     let mut levels = filter.split('/').peekable();
