@@ -5,8 +5,9 @@ use std::cell::{Cell, OnceCell};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
-/// How many times each measurement is repeated; the fastest counts, since noise only adds.
-const ROUNDS: usize = 40;
+/// How many times each measurement is repeated; the fastest counts, since noise only adds. So many that a neighbour's burst of
+/// work does not cover them all.
+const ROUNDS: usize = 1_000;
 /// Packets in a round.
 pub const BATCH: usize = 2_000;
 
