@@ -54,6 +54,8 @@ pub struct Broker {
 struct Connection {
     serial: u32,
     phase: Phase,
+    /// As CONNECT named it.
+    version: Version,
     /// Bytes of a packet whose end has not arrived.
     partial: Vec<u8>,
     /// Bytes for the client; the first `sent` have gone.
@@ -100,6 +102,7 @@ impl Broker {
         let slot = self.connections.insert(Connection {
             serial: self.serial,
             phase: Phase::New,
+            version: Version::V311,
             partial: Vec::new(),
             outgoing: Vec::new(),
             sent: 0,
@@ -307,6 +310,7 @@ impl Broker {
             if connection.phase == Phase::Closing {
                 return bytes.len();
             }
+            let version = connection.version;
             let length = match frame_length(rest) {
                 Ok(Some(length)) => length,
                 Ok(None) => return used,
@@ -323,7 +327,7 @@ impl Broker {
                 return used;
             };
             used += frame.len();
-            match Packet::decode(frame) {
+            match Packet::decode_as(version, frame) {
                 Ok(packet) => self.handle(now, conn, &packet),
                 Err(error) => self.malformed(conn, error),
             }
@@ -443,6 +447,7 @@ impl Broker {
             return;
         };
         connection.phase = Phase::Online(session);
+        connection.version = connect.version;
         connection.patience_ms = u32::from(connect.keep_alive) * 1500;
         if connection.patience_ms > 0 {
             let due = now + Duration::from_millis(connection.patience_ms.into());

@@ -119,25 +119,38 @@ pub enum EncodeError {
     NoRoom,
     /// A string or binary field of more than 65,535 bytes, or a packet beyond [`MAX_REMAINING_LENGTH`].
     TooLong,
+    /// What [`Packet::decode`] would refuse: such a packet costs the link.
+    Invalid(DecodeError),
 }
 
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoRoom => "no room for the packet",
-            Self::TooLong => "a field is longer than MQTT can say",
-        })
+        match self {
+            Self::NoRoom => f.write_str("no room for the packet"),
+            Self::TooLong => f.write_str("a field is longer than MQTT can say"),
+            Self::Invalid(error) => error.fmt(f),
+        }
     }
 }
 
 impl core::error::Error for EncodeError {}
 
 impl<'a> Packet<'a> {
-    /// Reads exactly one whole packet.
+    /// Reads exactly one whole packet, by the rules of MQTT 3.1.1.
     ///
     /// # Errors
     /// [`DecodeError`] names what of MQTT 3.1.1 the packet breaks. Never panics, whatever the bytes.
     pub fn decode(frame: &'a [u8]) -> Result<Self, DecodeError> {
+        Self::decode_as(Version::V311, frame)
+    }
+
+    /// Reads exactly one whole packet of a link whose CONNECT named `version`.
+    ///
+    /// MQTT 3.1 sets DUP on SUBSCRIBE, UNSUBSCRIBE and PUBREL that are sent again (§3.6, §3.8, §3.10).
+    ///
+    /// # Errors
+    /// As [`Packet::decode`].
+    pub fn decode_as(version: Version, frame: &'a [u8]) -> Result<Self, DecodeError> {
         let length = frame_length(frame)?.ok_or(DecodeError::Length)?;
         if frame.len() != length.total() {
             return Err(DecodeError::Length);
@@ -146,6 +159,7 @@ impl<'a> Packet<'a> {
         let body = &frame[length.header..];
         let expected_flags = match kind {
             3 => flags,
+            6 | 8 | 10 if version == Version::V31 => 0b0010 | flags & 0b1000,
             6 | 8 | 10 => 0b0010,
             _ => 0,
         };
@@ -186,6 +200,7 @@ impl<'a> Packet<'a> {
         if remaining > MAX_REMAINING_LENGTH {
             return Err(EncodeError::TooLong);
         }
+        self.check().map_err(EncodeError::Invalid)?;
         let mut writer = Writer { out, at: 0 };
         writer.byte(self.first_byte())?;
         let mut rest = remaining;
@@ -216,6 +231,45 @@ impl<'a> Packet<'a> {
             out.truncate(start);
         }
         written.map(|_| ())
+    }
+
+    /// Is it a packet that the other side takes? Lengths are checked where they are written.
+    fn check(&self) -> Result<(), DecodeError> {
+        match self {
+            Self::Publish(publish) => {
+                let acknowledged = publish.qos != QoS::AtMostOnce;
+                if publish.dup && !acknowledged {
+                    Err(DecodeError::Dup)
+                } else if publish.id.is_some() != acknowledged {
+                    Err(DecodeError::PacketId)
+                } else if topic_name_is_valid(publish.topic)
+                    || publish.topic.len() > usize::from(u16::MAX)
+                {
+                    Ok(())
+                } else {
+                    Err(DecodeError::TopicName)
+                }
+            }
+            Self::Connect(connect) => {
+                let texts = [Some(connect.client_id), connect.username];
+                if texts.iter().flatten().any(|text| text.contains('\0')) {
+                    Err(DecodeError::String)
+                } else if connect
+                    .will
+                    .is_some_and(|will| !topic_name_is_valid(will.topic))
+                {
+                    Err(DecodeError::TopicName)
+                } else if connect.version == Version::V311
+                    && connect.password.is_some()
+                    && connect.username.is_none()
+                {
+                    Err(DecodeError::ConnectFlags)
+                } else {
+                    Ok(())
+                }
+            }
+            _ => Ok(()),
+        }
     }
 
     fn first_byte(&self) -> u8 {
@@ -401,13 +455,14 @@ fn decode_connect(body: &[u8]) -> Result<Connect<'_>, DecodeError> {
         });
     }
     let mut username = None;
-    if flag(7) {
+    // MQTT 3.1 §3.1: the remaining length takes precedence over the flag.
+    if flag(7) && (version == Version::V311 || !rest.is_empty()) {
         let (text, after) = split_string(rest)?;
         rest = after;
         username = Some(text);
     }
     let mut password = None;
-    if flag(6) {
+    if flag(6) && (version == Version::V311 || !rest.is_empty()) {
         let (bytes, after) = split_field(rest)?;
         rest = after;
         password = Some(bytes);

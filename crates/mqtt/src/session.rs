@@ -3,7 +3,7 @@
 use crate::codec::{DecodeError, EncodeError, frame_length, publish_head};
 use crate::packet::{
     Connect, ConnectCode, Filters, Packet, PacketId, Publish, QoS, Subscribe, TopicFilters,
-    Unsubscribe,
+    Unsubscribe, Version,
 };
 use crate::topic::{topic_filter_is_valid, topic_name_is_valid};
 use alloc::boxed::Box;
@@ -15,6 +15,9 @@ use instant::Instant;
 
 /// Buffers of up to this many bytes are kept for the next packet; larger ones are given back once they are empty.
 const KEPT_CAPACITY: usize = 512;
+
+/// Answers that wait for a server that does not read, in bytes. Far more than any exchange needs.
+const ANSWERS_MAX: usize = 64 * 1024;
 
 /// How a session behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +155,8 @@ pub enum ProtocolError {
     Unexpected(&'static str),
     /// A packet, other than a PUBLISH, or the topic of one, that is larger than this client holds.
     TooLarge,
+    /// The server sends on and on, and does not read what it is answered.
+    DoesNotRead,
 }
 
 impl fmt::Display for ProtocolError {
@@ -160,6 +165,7 @@ impl fmt::Display for ProtocolError {
             Self::Malformed(error) => write!(f, "malformed packet: {error}"),
             Self::Unexpected(name) => write!(f, "unexpected {name}"),
             Self::TooLarge => f.write_str("packet too large"),
+            Self::DoesNotRead => f.write_str("the server does not read its answers"),
         }
     }
 }
@@ -204,9 +210,12 @@ pub struct Session {
     /// Bytes for the server; the first `sent` of them have gone.
     outgoing: Vec<u8>,
     sent: u32,
+    /// Bytes of answers among them.
+    answers: u32,
     config: Config,
     state: State,
     clean: bool,
+    version: Version,
     keep_alive: u16,
     next_id: PacketId,
     pings: u8,
@@ -252,6 +261,8 @@ struct InFlight {
     id: PacketId,
     awaits: Awaits,
     attempt: u8,
+    /// Of a SUBSCRIBE: how many.
+    filters: u16,
     /// Bytes in the store; 0 when there is nothing to send again.
     len: u32,
     due: Instant,
@@ -284,6 +295,7 @@ impl Session {
         Self {
             outgoing: Vec::new(),
             sent: 0,
+            answers: 0,
             config: Config {
                 max_packet: config.max_packet.max(64),
                 retry_ms: config.retry.map_or(0, millis),
@@ -294,6 +306,7 @@ impl Session {
             },
             state: State::Idle,
             clean: true,
+            version: Version::V311,
             keep_alive: 0,
             next_id: PacketId::FIRST,
             pings: 0,
@@ -314,11 +327,13 @@ impl Session {
         }
         self.outgoing.clear();
         self.sent = 0;
+        self.answers = 0;
         self.queue(now, &Packet::Connect(*connect))?;
         if connect.clean_session {
             self.busy = None;
         }
         self.clean = connect.clean_session;
+        self.version = connect.version;
         self.keep_alive = connect.keep_alive;
         self.pings = 0;
         self.state = State::Connecting;
@@ -437,8 +452,8 @@ impl Session {
         if self.state == State::Connected || self.state == State::Connecting {
             // DISCONNECT is two bytes; it cannot fail to be encoded.
             let _ = self.queue(now, &Packet::Disconnect);
+            self.state = State::Closed;
         }
-        self.state = State::Closed;
     }
 
     /// The link is gone. What was in flight is kept for the next CONNECT without a clean session.
@@ -476,7 +491,8 @@ impl Session {
             } else {
                 self.receive_partial(now, &mut rest, on)
             };
-            if let Err(error) = step {
+            let answered = self.answers as usize <= ANSWERS_MAX;
+            if let Err(error) = step.and(answered.then_some(()).ok_or(ProtocolError::DoesNotRead)) {
                 self.state = State::Closed;
                 self.partial = Vec::new();
                 on(Event::Failed(error));
@@ -544,12 +560,20 @@ impl Session {
 
     /// The first `n` bytes of [`Session::outgoing`] have gone.
     pub fn sent(&mut self, n: usize) {
-        let sent = self.sent as usize + n.min(self.outgoing().len());
+        let n = n.min(self.outgoing().len());
+        let sent = self.sent as usize + n;
+        self.answers = self.answers.saturating_sub(n as u32);
         if sent < self.outgoing.len() {
             self.sent = sent as u32;
+            // What has gone is forgotten now and then, so that a queue that is never quite empty does not grow.
+            if sent > KEPT_CAPACITY && sent > self.outgoing.len() / 2 {
+                self.outgoing.drain(..sent);
+                self.sent = 0;
+            }
             return;
         }
         self.sent = 0;
+        self.answers = 0;
         if self.outgoing.capacity() > KEPT_CAPACITY {
             self.outgoing = Vec::new();
         } else {
@@ -579,10 +603,18 @@ impl Session {
         if self.keep_alive == 0 {
             None
         } else if self.pings > 0 {
-            Some(self.ping_sent + Duration::from_millis(self.config.ping_timeout_ms.into()))
+            // While an answer is awaited nothing else may be sent, and the server's patience still runs.
+            let timeout = Duration::from_millis(self.config.ping_timeout_ms.into());
+            Some(self.ping_sent + timeout.min(Duration::from_secs(self.keep_alive.into())))
         } else {
             Some(self.last_sent + Duration::from_secs(self.keep_alive.into()))
         }
+    }
+
+    /// Queues an acknowledgement. It has four bytes, and cannot fail to be encoded.
+    fn answer(&mut self, now: Instant, packet: &Packet<'_>) {
+        let _ = self.queue(now, packet);
+        self.answers = self.answers.saturating_add(4);
     }
 
     fn queue(&mut self, now: Instant, packet: &Packet<'_>) -> Result<(), SessionError> {
@@ -639,6 +671,10 @@ impl Session {
             id,
             awaits,
             attempt: 1,
+            filters: match packet {
+                Packet::Subscribe(subscribe) => subscribe.filters.iter().count() as u16,
+                _ => 0,
+            },
             len,
             due: now + Duration::from_millis(self.config.retry_ms.into()),
         });
@@ -703,6 +739,14 @@ impl Session {
             drop_stored(busy, index);
             busy.in_flight.remove(index);
         }
+    }
+
+    fn filters(&self, index: usize) -> usize {
+        let entry = self
+            .busy
+            .as_ref()
+            .and_then(|busy| busy.in_flight.get(index));
+        entry.map_or(0, |entry| usize::from(entry.filters))
     }
 
     fn position(&self, id: PacketId, awaits: Awaits) -> Option<usize> {
@@ -933,7 +977,7 @@ impl Session {
                     });
                 }
                 // PUBREL even for an identifier that is not known: it lets the server finish the exchange.
-                let _ = self.queue(now, &Packet::Pubrel(id));
+                self.answer(now, &Packet::Pubrel(id));
             }
             (State::Connected, Packet::Pubrel(id)) => {
                 if let Some(busy) = &mut self.busy
@@ -941,7 +985,7 @@ impl Session {
                 {
                     busy.received.remove(index);
                 }
-                let _ = self.queue(now, &Packet::Pubcomp(id));
+                self.answer(now, &Packet::Pubcomp(id));
             }
             (State::Connected, Packet::Pubcomp(id)) => match self.position(id, Awaits::Pubcomp) {
                 Some(index) => {
@@ -956,6 +1000,10 @@ impl Session {
             },
             (State::Connected, Packet::Suback(suback)) => {
                 match self.position(suback.id, Awaits::Suback) {
+                    // [MQTT-3.8.4-5]: a code for each filter.
+                    Some(index) if self.filters(index) != suback.codes.len() => {
+                        return Err(ProtocolError::Unexpected("SUBACK"));
+                    }
                     Some(index) => {
                         self.forget(index);
                         let (id, codes) = (suback.id, suback.codes);
@@ -988,26 +1036,31 @@ impl Session {
 
     fn acknowledge(&mut self, now: Instant, qos: QoS, id: Option<PacketId>) {
         let Some(id) = id else { return };
-        // Acknowledgements are four bytes; they cannot fail to be encoded.
         if qos == QoS::AtLeastOnce {
-            let _ = self.queue(now, &Packet::Puback(id));
+            self.answer(now, &Packet::Puback(id));
             return;
         }
         let received = &mut self.busy.get_or_insert_default().received;
         if let Err(index) = received.binary_search(&id) {
             received.insert(index, id);
         }
-        let _ = self.queue(now, &Packet::Pubrec(id));
+        self.answer(now, &Packet::Pubrec(id));
     }
 
     /// The server accepted: what was in flight on the last link goes out again, in its order (§4.4, §4.6).
     fn resume(&mut self, now: Instant, session_present: bool, on: &mut dyn FnMut(Event<'_>)) {
         self.state = State::Connected;
-        if !session_present && let Some(busy) = &mut self.busy {
+        // MQTT 3.1 cannot say whether a session is present.
+        let anew = !session_present && self.version == Version::V311;
+        if anew && let Some(busy) = &mut self.busy {
             busy.received.clear();
         }
         on(Event::Connected { session_present });
         for index in 0..self.in_flight() {
+            if let Some(busy) = &mut self.busy {
+                // A new link has its own attempts.
+                busy.in_flight[index].attempt = 0;
+            }
             self.send_again(now, index);
         }
     }
