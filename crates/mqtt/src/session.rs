@@ -19,6 +19,26 @@ const KEPT_CAPACITY: usize = 512;
 /// Answers that wait for a server that does not read, in bytes. Far more than any exchange needs.
 const ANSWERS_MAX: usize = 64 * 1024;
 
+/// The packets by their type.
+const NAMES: [&str; 16] = [
+    "",
+    "CONNECT",
+    "CONNACK",
+    "PUBLISH",
+    "PUBACK",
+    "PUBREC",
+    "PUBREL",
+    "PUBCOMP",
+    "SUBSCRIBE",
+    "SUBACK",
+    "UNSUBSCRIBE",
+    "UNSUBACK",
+    "PINGREQ",
+    "PINGRESP",
+    "DISCONNECT",
+    "",
+];
+
 /// How a session behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionConfig {
@@ -756,6 +776,25 @@ impl Session {
             .position(|entry| entry.id == id && entry.awaits == awaits)
     }
 
+    /// Ends a link to something that is no MQTT server at its first byte, not after the length that it seems to announce.
+    fn check_first_byte(&self, first: u8) -> Result<(), ProtocolError> {
+        let (kind, flags) = (first >> 4, first & 0x0f);
+        let flags_fit = match kind {
+            3 => true,
+            6 => flags == 0b0010,
+            _ => flags == 0,
+        };
+        if kind == 0 || kind == 15 {
+            Err(ProtocolError::Malformed(DecodeError::PacketType(kind)))
+        } else if !flags_fit {
+            Err(ProtocolError::Malformed(DecodeError::Flags))
+        } else if self.state == State::Connecting && kind != 2 {
+            Err(ProtocolError::Unexpected(NAMES[usize::from(kind)]))
+        } else {
+            Ok(())
+        }
+    }
+
     fn receive_whole(
         &mut self,
         now: Instant,
@@ -763,6 +802,7 @@ impl Session {
         on: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), ProtocolError> {
         let bytes = *rest;
+        self.check_first_byte(bytes[0])?;
         let length = frame_length(bytes).map_err(ProtocolError::Malformed)?;
         if let Some(length) = length
             && length.total() <= self.config.max_packet as usize

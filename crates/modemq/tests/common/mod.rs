@@ -1,0 +1,364 @@
+//! A bench of real programs: `modemq` as it was built, Debian's Mosquitto, PTYs and TCP on loopback.
+//!
+//! Nothing sleeps to be lucky: whatever is awaited is awaited until it comes, or until a guard that is generous.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test program has its own copy, and uses what it needs"
+)]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// Nothing here takes this long unless it never comes.
+pub const GUARD: Duration = Duration::from_secs(30);
+
+/// A program that ends with the test.
+pub struct Running {
+    child: Child,
+    pub lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Running {
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim_end().into()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        let end = Instant::now() + GUARD;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "the program does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `modemq` with these arguments.
+pub fn modemq(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_modemq"));
+    command.args(args);
+    command
+}
+
+/// Starts `modemq` and leaves it running.
+pub fn start(args: &[&str]) -> Running {
+    running(modemq(args))
+}
+
+/// Runs `modemq` to its end, with this on standard input.
+pub fn run(args: &[&str], input: &[u8]) -> Output {
+    let mut child = modemq(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn running(mut command: Command) -> Running {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap());
+    Running { child, lines }
+}
+
+/// A broker that a test talks to.
+pub struct Broker {
+    program: Running,
+    pub address: SocketAddr,
+    pub name: &'static str,
+}
+
+impl Broker {
+    /// Ours.
+    pub fn ours(args: &[&str]) -> Self {
+        let mut program = start(&[&["broker", "--listen", "127.0.0.1:0"], args].concat());
+        let line = program.line();
+        let address = line.rsplit(' ').next().unwrap().parse().unwrap();
+        let name = "modemq broker";
+        Self {
+            program,
+            address,
+            name,
+        }
+    }
+
+    /// Debian's Mosquitto.
+    pub fn mosquitto() -> Self {
+        // It cannot be asked for a free port: one that was free a moment ago is tried, and another when it is taken.
+        for _ in 0..20 {
+            let free = TcpListener::bind("127.0.0.1:0")
+                .unwrap()
+                .local_addr()
+                .unwrap();
+            let folder = temporary("mosquitto");
+            std::fs::write(
+                &folder,
+                format!("listener {} 127.0.0.1\nallow_anonymous true\n", free.port()),
+            )
+            .unwrap();
+            let mut command = Command::new(mosquitto_program());
+            command.arg("-c").arg(&folder).stderr(Stdio::null());
+            let mut program = running(command);
+            let end = Instant::now() + GUARD;
+            while Instant::now() < end {
+                if TcpStream::connect(free).is_ok() {
+                    let name = "mosquitto";
+                    return Self {
+                        program,
+                        address: free,
+                        name,
+                    };
+                }
+                if program.child.try_wait().unwrap().is_some() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        panic!("mosquitto does not start");
+    }
+
+    /// Each of them.
+    pub fn each() -> [Self; 2] {
+        [Self::ours(&[]), Self::mosquitto()]
+    }
+
+    pub fn port(&self) -> String {
+        self.address.port().to_string()
+    }
+}
+
+fn mosquitto_program() -> &'static str {
+    [
+        "/usr/sbin/mosquitto",
+        "/usr/local/sbin/mosquitto",
+        "/usr/bin/mosquitto",
+    ]
+    .into_iter()
+    .find(|path| std::path::Path::new(path).exists())
+    .expect("these tests need Mosquitto: apt-get install -y mosquitto")
+}
+
+/// A name for a file or link that no other test has.
+pub fn temporary(kind: &str) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("modemq-test-{}-{count}-{kind}", std::process::id()))
+}
+
+/// A host at the other end of a module's line.
+pub struct Host {
+    line: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Host {
+    /// A module on a TCP port, and a host on its line.
+    pub fn with_module(model: &str, args: &[&str]) -> (Running, Self) {
+        let mut module = start(&[&["module", model, "--tcp", "127.0.0.1:0"], args].concat());
+        let host = Self::connect(address_of(&module.line()));
+        (module, host)
+    }
+
+    pub fn connect(address: SocketAddr) -> Self {
+        let line = TcpStream::connect(address).unwrap();
+        line.set_read_timeout(Some(GUARD)).unwrap();
+        line.set_nodelay(true).unwrap();
+        Self {
+            line,
+            received: Vec::new(),
+        }
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.line.write_all(bytes).unwrap();
+    }
+
+    /// Waits until all of this has come, and nothing else before it.
+    pub fn expect(&mut self, wanted: &str) {
+        while self.received.len() < wanted.len() && wanted.as_bytes().starts_with(&self.received) {
+            let mut buffer = [0; 4096];
+            let n = self.line.read(&mut buffer).unwrap_or_else(|error| {
+                panic!(
+                    "expected {wanted:?}, got {:?}: {error}",
+                    String::from_utf8_lossy(&self.received)
+                )
+            });
+            assert!(n > 0, "expected {wanted:?}, and the line has ended");
+            self.received.extend_from_slice(&buffer[..n]);
+        }
+        let came = String::from_utf8_lossy(&self.received[..self.received.len().min(wanted.len())])
+            .into_owned();
+        assert_eq!(came, wanted);
+        self.received.drain(..wanted.len());
+    }
+
+    /// Sends a command and expects its echo and these frames.
+    pub fn command(&mut self, command: &str, frames: &[&str]) {
+        self.send(format!("{command}\r").as_bytes());
+        self.expect(&format!("{command}\r"));
+        for frame in frames {
+            self.expect(&format!("\r\n{frame}\r\n"));
+        }
+    }
+
+    /// Reads and throws away until the module answers this `AT`.
+    pub fn synchronise(&mut self) {
+        self.send(b"\rATE0\rAT+CGMM\r");
+        let mut buffer = [0; 4096];
+        let end = Instant::now() + GUARD;
+        while !self.received.ends_with(b"\"\r\n\r\nOK\r\n") {
+            assert!(Instant::now() < end, "the module does not answer");
+            let n = self.line.read(&mut buffer).unwrap();
+            self.received.extend_from_slice(&buffer[..n]);
+        }
+        self.received.clear();
+        self.send(b"ATE1\r");
+        self.expect("\r\nOK\r\n");
+    }
+
+    /// Waits for the last report of a boot at the model's own pace.
+    pub fn boot(&mut self) {
+        let mut buffer = [0; 4096];
+        let time = |received: &[u8]| {
+            String::from_utf8_lossy(received)
+                .split("+NITZ: ")
+                .nth(1)
+                .is_some_and(|rest| rest.ends_with("\r\n"))
+        };
+        while !time(&self.received) {
+            let n = self.line.read(&mut buffer).unwrap();
+            self.received.extend_from_slice(&buffer[..n]);
+        }
+        self.received.clear();
+    }
+
+    pub fn log_in(&mut self, broker: &Broker, client_id: &str, clean: bool) {
+        self.command(&format!("AT+MCONFIG=\"{client_id}\""), &["OK"]);
+        self.open(broker);
+        self.command(
+            &format!("AT+MCONNECT={},60", u8::from(clean)),
+            &["OK", "CONNACK OK"],
+        );
+    }
+
+    pub fn open(&mut self, broker: &Broker) {
+        let port = broker.port();
+        self.command(
+            &format!("AT+MIPSTART=\"127.0.0.1\",{port}"),
+            &["OK", "CONNECT OK"],
+        );
+    }
+}
+
+/// The address in what `modemq module --tcp` prints.
+pub fn address_of(line: &str) -> SocketAddr {
+    let text = line
+        .split("tcp:")
+        .nth(1)
+        .unwrap_or_else(|| panic!("{line:?}"));
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// `modemq sub` that has subscribed: its first message is a retained one that says so.
+pub struct Tool {
+    program: Running,
+}
+
+impl Tool {
+    /// Sees what is published to a filter. The topic `ready` must not be covered by it.
+    pub fn subscribe(broker: &Broker, filter: &str, qos: &str) -> Self {
+        let port = broker.port();
+        let retained = run(
+            &[
+                "pub",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &port,
+                "-t",
+                "ready",
+                "-r",
+                "-q",
+                "1",
+                "-m",
+                "now",
+            ],
+            b"",
+        );
+        assert!(retained.status.success());
+        let args = [
+            "sub",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-t",
+            filter,
+            "-t",
+            "ready",
+            "-q",
+            qos,
+            "-v",
+        ];
+        let mut tool = Self {
+            program: start(&args),
+        };
+        assert_eq!(tool.next(), "ready now");
+        tool
+    }
+
+    /// `topic message`
+    pub fn next(&mut self) -> String {
+        self.program.line()
+    }
+}
+
+/// Publishes with `modemq pub`.
+pub fn publish(broker: &Broker, args: &[&str]) {
+    let port = broker.port();
+    let output = run(
+        &[&["pub", "-h", "127.0.0.1", "-p", &port], args].concat(),
+        b"",
+    );
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

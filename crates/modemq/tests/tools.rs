@@ -1,0 +1,293 @@
+//! The command line: demo, ports, pub and sub.
+
+mod common;
+
+use common::{Broker, Running, modemq, publish, run, start, temporary};
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+#[test]
+fn the_demo_verifies_what_it_shows() {
+    let output = run(&["demo", "--pace", "fast"], b"");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.contains("< +MSUB: \"mqtt/pub\",20 byte,data from tcp server"),
+        "{text}"
+    );
+    let last = text.trim_end().lines().last().unwrap();
+    assert!(
+        last.starts_with("Verified: 26 frames and messages, byte for byte"),
+        "{last}"
+    );
+    assert!(!text.contains('\x1b'), "no colours in a pipe");
+}
+
+fn module_on(link: &Path) -> Running {
+    let mut module = start(&[
+        "module",
+        "air780ep",
+        "--pty",
+        link.to_str().unwrap(),
+        "--pace",
+        "fast",
+    ]);
+    let line = module.line();
+    assert!(
+        line.starts_with(&format!("Air780EP on {}", link.display())),
+        "{line}"
+    );
+    module
+}
+
+fn answers(link: &Path) {
+    let mut line = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(link)
+        .unwrap();
+    line.write_all(b"ATE0\rAT+CGMM\r").unwrap();
+    let mut received = Vec::new();
+    while !received.ends_with(b"\r\n+CGMM: \"Air780EP\"\r\n\r\nOK\r\n") {
+        let mut buffer = [0; 256];
+        let n = line.read(&mut buffer).unwrap();
+        assert!(n > 0);
+        received.extend_from_slice(&buffer[..n]);
+    }
+}
+
+#[test]
+fn the_link_lives_as_long_as_the_module() {
+    let link = temporary("link");
+    let mut module = module_on(&link);
+    answers(&link);
+    // A host that closes its end and comes back.
+    answers(&link);
+    module.signal("TERM");
+    assert!(module.wait().success());
+    assert!(fs::symlink_metadata(&link).is_err(), "the link is removed");
+}
+
+#[test]
+fn a_link_that_was_left_behind_is_replaced() {
+    let link = temporary("link");
+    let mut module = module_on(&link);
+    module.signal("KILL");
+    module.wait();
+    assert!(
+        fs::symlink_metadata(&link).is_ok(),
+        "nobody could remove it"
+    );
+    let _module = module_on(&link);
+    answers(&link);
+}
+
+#[test]
+fn what_is_not_ours_is_not_replaced() {
+    let file = temporary("file");
+    fs::write(&file, "precious").unwrap();
+    let elsewhere = temporary("elsewhere");
+    symlink("/etc/hostname", &elsewhere).unwrap();
+    let ours = temporary("link");
+    let _module = module_on(&ours);
+    for (path, why) in [
+        (&file, "exists, and is not a link of modemq's"),
+        (&elsewhere, "exists, and is not a link of modemq's"),
+        (&ours, "another modemq that still runs has this link"),
+    ] {
+        let output = run(
+            &["module", "air780ep", "--pty", path.to_str().unwrap()],
+            b"",
+        );
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains(why), "{error}");
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+    answers(&ours);
+    fs::remove_file(&file).unwrap();
+    fs::remove_file(&elsewhere).unwrap();
+}
+
+#[test]
+fn a_module_on_standard_input_answers_and_ends_with_it() {
+    let output = run(
+        &["module", "air780ep", "--stdio", "--pace", "fast"],
+        b"ATE0\rAT+CGATT?\r",
+    );
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.ends_with("ATE0\r\r\nOK\r\n\r\n+CGATT: 1\r\n\r\nOK\r\n"),
+        "{text:?}"
+    );
+}
+
+#[test]
+fn the_trace_says_why() {
+    let output = run(
+        &[
+            "module",
+            "air780ep",
+            "--stdio",
+            "--pace",
+            "fast",
+            "--trace=json",
+        ],
+        b"AT+MSUB=\"a\",7\r",
+    );
+    let trace = String::from_utf8(output.stderr).unwrap();
+    let notes: Vec<_> = trace
+        .lines()
+        .filter(|line| line.contains("\"kind\":\"note\""))
+        .collect();
+    assert_eq!(notes.len(), 1, "{trace}");
+    assert!(
+        notes[0].contains("AT+MSUB parameter 2, qos (0-2), is out of range"),
+        "{trace}"
+    );
+}
+
+#[test]
+fn sub_and_pub_have_mosquittos_flags() {
+    for broker in Broker::each() {
+        let port = broker.port();
+        let on = ["-h", "127.0.0.1", "-p", &port];
+        publish(&broker, &["-t", "kept/a", "-r", "-q", "1", "-m", "one"]);
+        publish(
+            &broker,
+            &[
+                "-t", "kept/b", "-r", "-q", "2", "-V", "mqttv31", "-i", "old", "-m", "two",
+            ],
+        );
+        let sub = |args: &[&str]| run(&[&["sub"], &on[..], args].concat(), b"");
+        let output = sub(&["-t", "kept/#", "-v", "-C", "2", "-q", "2"]);
+        let mut lines: Vec<_> = String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(str::to_string)
+            .collect();
+        lines.sort();
+        assert_eq!(lines, ["kept/a one", "kept/b two"], "{}", broker.name);
+        assert_eq!(sub(&["-t", "kept/a", "-C", "1", "-N"]).stdout, b"one");
+        assert_eq!(sub(&["-t", "nothing", "-W", "1"]).status.code(), Some(27));
+        assert_eq!(sub(&["-t", "kept/a", "-R", "-W", "1"]).stdout, b"");
+        publish(&broker, &["-t", "kept/a", "-r", "-n"]);
+        publish(&broker, &["-t", "kept/b", "-r", "-n"]);
+        assert_eq!(sub(&["-t", "kept/#", "-W", "1"]).stdout, b"");
+    }
+}
+
+#[test]
+fn pub_takes_lines_and_files_from_standard_input() {
+    let broker = Broker::ours(&[]);
+    let port = broker.port();
+    let to = [
+        "pub",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        &port,
+        "-t",
+        "in",
+        "-q",
+        "1",
+        "-r",
+    ];
+    let last = || {
+        let args = [
+            "sub",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-t",
+            "in",
+            "-C",
+            "1",
+            "-N",
+        ];
+        String::from_utf8(run(&args, b"").stdout).unwrap()
+    };
+    assert!(
+        run(&[&to[..], &["-l"]].concat(), b"one\ntwo\n")
+            .status
+            .success()
+    );
+    assert_eq!(last(), "two");
+    assert!(
+        run(&[&to[..], &["-s"]].concat(), b"one\ntwo\n")
+            .status
+            .success()
+    );
+    assert_eq!(last(), "one\ntwo\n");
+    let file = temporary("message");
+    fs::write(&file, "from a file").unwrap();
+    assert!(
+        run(&[&to[..], &["-f", file.to_str().unwrap()]].concat(), b"")
+            .status
+            .success()
+    );
+    assert_eq!(last(), "from a file");
+    fs::remove_file(&file).unwrap();
+    assert!(!run(&to, b"").status.success(), "a message is wanted");
+}
+
+#[test]
+fn a_refused_login_has_the_servers_code() {
+    let broker = Broker::ours(&["--user", "dev:secret"]);
+    let port = broker.port();
+    let login = |args: &[&str]| {
+        let output = run(
+            &[
+                &["pub", "-h", "127.0.0.1", "-p", &port, "-t", "t", "-m", "m"],
+                args,
+            ]
+            .concat(),
+            b"",
+        );
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    assert_eq!(login(&["-u", "dev", "-P", "secret"]).0, Some(0));
+    let (code, error) = login(&["-u", "dev", "-P", "wrong"]);
+    assert_eq!(
+        (code, error.as_str()),
+        (
+            Some(4),
+            "modemq pub: connection refused: bad user name or password\n"
+        )
+    );
+    assert_eq!(login(&[]).0, Some(5));
+}
+
+#[test]
+fn mistakes_on_the_command_line_are_explained() {
+    for (args, wanted) in [
+        (
+            &["module", "air9000"][..],
+            "no such model; there are air780ep, air700eaq",
+        ),
+        (
+            &["module", "air780ep", "--resolve", "x"],
+            "is not HOST[:PORT]=ADDR[:PORT]",
+        ),
+        (
+            &["module", "air780ep", "--serial", "/dev/none"],
+            "/dev/none: ",
+        ),
+        (&["module", "air780ep", "--signal", "40"], "0 to 31, or 99"),
+        (&["broker", "--user", "x"], "NAME:PASSWORD is wanted"),
+        (&["replay", "/none.at"], "/none.at: "),
+    ] {
+        let output = modemq(args).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            !output.status.success() && error.contains(wanted),
+            "{args:?}: {error}"
+        );
+    }
+}
