@@ -1,5 +1,7 @@
 //! The command line: demo, ports, pub and sub.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::{Broker, Running, modemq, publish, run, start, temporary};

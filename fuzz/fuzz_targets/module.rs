@@ -1,0 +1,153 @@
+//! A module between a host and a network that do as they please: it never panics, holds a bounded amount, and answers
+//! AT afterwards.
+#![no_main]
+
+use arbitrary::Arbitrary;
+use dialect::model::ALL;
+use instant::Instant;
+use libfuzzer_sys::fuzz_target;
+use module::{Config, LinkEvent, LinkId, Module, NetError, NetworkEvent, Output, Pace, QueryId, Registration, Sim};
+use std::time::Duration;
+
+#[derive(Arbitrary, Debug)]
+enum Act<'a> {
+    Type(&'a [u8]),
+    Line(Line<'a>),
+    Opened,
+    Failed,
+    Data(&'a [u8]),
+    Accept,
+    Closed,
+    Reset,
+    Resolved(bool),
+    Wait(u16),
+    PdpLost,
+    Signal(u8),
+    Registration(bool),
+    Sim(bool),
+    PowerCycle,
+}
+
+/// Lines that lead somewhere, so that the network's side is reached.
+#[derive(Arbitrary, Debug)]
+enum Line<'a> {
+    Open,
+    LogIn,
+    Subscribe,
+    Publish(u8),
+    PublishData(Option<u8>),
+    Get,
+    Cache(bool),
+    Hex(bool),
+    LogOut,
+    Close,
+    Scene(u8),
+    Any(&'a str),
+}
+
+fuzz_target!(|input: (bool, bool, Vec<Act<'_>>)| {
+    let (model, real, acts) = input;
+    let model = &ALL[usize::from(model)];
+    let pace = if real { Pace::Real } else { Pace::Fast };
+    let mut now = Instant::ZERO;
+    let mut module = Module::new(now, model, Config { pace, trace: true, ..Config::default() });
+    let mut world = World::default();
+    world.drain(&mut module);
+    for act in acts {
+        let link = world.link;
+        match act {
+            Act::Type(bytes) => module.receive(now, bytes),
+            Act::Line(line) => module.receive(now, text(&line).as_bytes()),
+            Act::Opened => module.receive_link(now, link, LinkEvent::Opened),
+            Act::Failed => module.receive_link(now, link, LinkEvent::Failed(NetError::Refused)),
+            Act::Data(bytes) => module.receive_link(now, link, LinkEvent::Data(bytes)),
+            Act::Accept => module.receive_link(now, link, LinkEvent::Data(b"\x20\x02\x00\x00")),
+            Act::Closed => module.receive_link(now, link, LinkEvent::Closed),
+            Act::Reset => module.receive_link(now, link, LinkEvent::Reset),
+            Act::Resolved(true) => module.resolved(now, world.query, Ok(&["192.0.2.1".parse().unwrap()])),
+            Act::Resolved(false) => module.resolved(now, world.query, Err(NetError::Dns)),
+            Act::Wait(millis) => {
+                let end = now + Duration::from_millis(millis.into());
+                for _ in 0..10_000 {
+                    let Some(at) = module.next_deadline().filter(|at| *at <= end) else { break };
+                    now = now.max(at);
+                    module.advance(now);
+                    world.drain(&mut module);
+                }
+                now = end;
+            }
+            Act::PdpLost => module.network(now, NetworkEvent::PdpDeactivated),
+            Act::Signal(rssi) => module.network(now, NetworkEvent::Signal { rssi }),
+            Act::Registration(home) => module.network(
+                now,
+                NetworkEvent::Registration(if home { Registration::Home } else { Registration::Denied }),
+            ),
+            Act::Sim(ready) => module.network(now, NetworkEvent::Sim(if ready { Sim::Ready } else { Sim::Absent })),
+            Act::PowerCycle => module.network(now, NetworkEvent::PowerCycle),
+        }
+        world.drain(&mut module);
+    }
+    // Whatever went before: power it on and it answers.
+    module.network(now, NetworkEvent::PowerCycle);
+    for _ in 0..10_000 {
+        let Some(at) = module.next_deadline() else { break };
+        now = now.max(at);
+        module.advance(now);
+        world.drain(&mut module);
+    }
+    world.serial.clear();
+    module.receive(now, b"ATV1Q0E0\rAT\r");
+    for _ in 0..100 {
+        world.drain(&mut module);
+        let Some(at) = module.next_deadline() else { break };
+        now = now.max(at);
+        module.advance(now);
+    }
+    world.drain(&mut module);
+    assert!(world.serial.ends_with(b"\r\nOK\r\n\r\nOK\r\n"), "{}", String::from_utf8_lossy(&world.serial));
+});
+
+struct World {
+    link: LinkId,
+    query: QueryId,
+    serial: Vec<u8>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self { link: LinkId(0), query: QueryId(0), serial: Vec::new() }
+    }
+}
+
+impl World {
+    fn drain(&mut self, module: &mut Module) {
+        while let Some(output) = module.poll_output() {
+            match output {
+                Output::Open { link, .. } => self.link = link,
+                Output::Resolve { query, .. } => self.query = query,
+                Output::Serial(bytes) => self.serial.extend(bytes),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn text(line: &Line<'_>) -> String {
+    match line {
+        Line::Open => "AT+MIPSTART=h,1883\r".into(),
+        Line::LogIn => "AT+MCONNECT=1,60\r".into(),
+        Line::Subscribe => "AT+MSUB=\"t\",2\r".into(),
+        Line::Publish(qos) => format!("AT+MPUB=\"t\",{},0,\"m\"\r", qos % 3),
+        Line::PublishData(None) => "AT+MPUBEX=\"t\",2,0\r".into(),
+        Line::PublishData(Some(len)) => format!("AT+MPUBEX=\"t\",1,0,{len}\r"),
+        Line::Get => "AT+MQTTMSGGET;+MQTTMSGGET?\r".into(),
+        Line::Cache(on) => format!("AT+MQTTMSGSET={}\r", u8::from(*on)),
+        Line::Hex(on) => format!("AT+MQTTMODE={}\r", u8::from(*on)),
+        Line::LogOut => "AT+MDISCONNECT\r".into(),
+        Line::Close => "AT+MIPCLOSE\r".into(),
+        Line::Scene(step) => ["AT+CSTT\r", "AT+CIICR\r", "AT+CIFSR\r", "AT+CDNSGIP=h\r", "AT+CIPSHUT\r", "AT+CFUN=0\r", "AT+CFUN=1\r"]
+            [usize::from(*step) % 7]
+            .into(),
+        Line::Any(text) => format!("AT{text}\r"),
+    }
+}
