@@ -139,7 +139,7 @@ fn every_line_is_read_as_it_was_written() {
                     line.write(&values, &mut |part| text.extend_from_slice(part));
                     let read = line.parse(&text);
                     prop_assert_eq!(
-                        read.as_ref().map(|read| read.as_slice()),
+                        read.as_ref().map(dialect::Values::as_slice),
                         Some(&values[..]),
                         "{}",
                         line.name

@@ -403,9 +403,15 @@ pub(crate) fn publish_head(
     if qos == QoS::AtMostOnce && flags & 8 != 0 {
         return Err(DecodeError::Dup);
     }
-    let (topic, rest) = split_string(body)?;
+    // Not `split_string`: the look for wildcards finds U+0000 as well.
+    let (topic, rest) = split_field(body)?;
+    let topic = core::str::from_utf8(topic).map_err(|_| DecodeError::String)?;
     if !topic_name_is_valid(topic) {
-        return Err(DecodeError::TopicName);
+        return Err(if topic.contains('\0') {
+            DecodeError::String
+        } else {
+            DecodeError::TopicName
+        });
     }
     if qos == QoS::AtMostOnce {
         return Ok((topic, None, body.len() - rest.len()));

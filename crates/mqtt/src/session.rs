@@ -502,6 +502,11 @@ impl Session {
     /// Bytes from the server, sliced in any way. Each event is given to `on` in its order.
     pub fn receive(&mut self, now: Instant, bytes: &[u8], on: &mut dyn FnMut(Event<'_>)) {
         let mut rest = bytes;
+        let open = matches!(self.state, State::Connecting | State::Connected);
+        // Looked at between calls only: within one, the caller had no chance to send anything.
+        if open && !bytes.is_empty() && self.answers as usize > ANSWERS_MAX {
+            self.fail(ProtocolError::DoesNotRead, on);
+        }
         while !rest.is_empty() && matches!(self.state, State::Connecting | State::Connected) {
             let step = if self.busy.as_ref().is_some_and(|busy| busy.stream.is_some()) {
                 self.receive_stream(now, &mut rest, on);
@@ -511,11 +516,8 @@ impl Session {
             } else {
                 self.receive_partial(now, &mut rest, on)
             };
-            let answered = self.answers as usize <= ANSWERS_MAX;
-            if let Err(error) = step.and(answered.then_some(()).ok_or(ProtocolError::DoesNotRead)) {
-                self.state = State::Closed;
-                self.partial = Vec::new();
-                on(Event::Failed(error));
+            if let Err(error) = step {
+                self.fail(error, on);
             }
         }
         if self
@@ -625,7 +627,9 @@ impl Session {
         } else if self.pings > 0 {
             // While an answer is awaited nothing else may be sent, and the server's patience still runs.
             let timeout = Duration::from_millis(self.config.ping_timeout_ms.into());
-            Some(self.ping_sent + timeout.min(Duration::from_secs(self.keep_alive.into())))
+            let again = timeout.min(Duration::from_secs(self.keep_alive.into()));
+            let last = self.pings >= self.config.ping_attempts;
+            Some(self.ping_sent + if last { timeout } else { again })
         } else {
             Some(self.last_sent + Duration::from_secs(self.keep_alive.into()))
         }
@@ -751,6 +755,12 @@ impl Session {
         if awaits == Awaits::Pubcomp {
             let _ = self.queue(now, &Packet::Pubrel(id));
         }
+    }
+
+    fn fail(&mut self, error: ProtocolError, on: &mut dyn FnMut(Event<'_>)) {
+        self.state = State::Closed;
+        self.partial = Vec::new();
+        on(Event::Failed(error));
     }
 
     /// Takes the packet in flight at `index` out, with its bytes.
@@ -889,9 +899,9 @@ impl Session {
         if self.state != State::Connected {
             return Err(ProtocolError::Unexpected("PUBLISH"));
         }
+        let dup = flags & 8 != 0;
+        let duplicate = flags & 4 != 0 && id.is_some_and(|id| self.was_received(id, dup));
         let busy = self.busy.get_or_insert_default();
-        let duplicate =
-            flags & 4 != 0 && id.is_some_and(|id| busy.received.binary_search(&id).is_ok());
         busy.stream = Some(Stream {
             topic: topic.into(),
             id,
@@ -970,11 +980,9 @@ impl Session {
             }
             (State::Connected, Packet::Publish(publish)) => {
                 let duplicate = publish.qos == QoS::ExactlyOnce
-                    && publish.id.is_some_and(|id| {
-                        self.busy
-                            .as_ref()
-                            .is_some_and(|busy| busy.received.binary_search(&id).is_ok())
-                    });
+                    && publish
+                        .id
+                        .is_some_and(|id| self.was_received(id, publish.dup));
                 if !duplicate {
                     on(Event::Message {
                         topic: publish.topic,
@@ -1072,6 +1080,18 @@ impl Session {
             (_, packet) => return Err(ProtocolError::Unexpected(packet.name())),
         }
         Ok(())
+    }
+
+    /// Was this QoS 2 message delivered, and not released since?
+    ///
+    /// CONNACK of MQTT 3.1 does not say whether the server knows the session. There DUP decides: a server that starts anew
+    /// does not set it.
+    fn was_received(&self, id: PacketId, dup: bool) -> bool {
+        (dup || self.version == Version::V311)
+            && self
+                .busy
+                .as_ref()
+                .is_some_and(|busy| busy.received.binary_search(&id).is_ok())
     }
 
     fn acknowledge(&mut self, now: Instant, qos: QoS, id: Option<PacketId>) {
