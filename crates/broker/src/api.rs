@@ -19,6 +19,8 @@ pub struct Config {
     pub users: HashMap<String, String>,
     /// Let in who gives no user name, though there are [`Config::users`].
     pub anonymous: bool,
+    /// Filters that nobody may subscribe to; SUBACK 0x80 answers them.
+    pub refused_filters: Vec<String>,
     /// The largest packet in bytes; a client that sends a larger one is thrown out.
     pub max_packet: usize,
     /// Connections at a time.
@@ -44,6 +46,7 @@ impl Default for Config {
         Self {
             users: HashMap::new(),
             anonymous: false,
+            refused_filters: Vec::new(),
             max_packet: 1 << 20,
             max_connections: 20_000,
             max_subscriptions: 1_000,

@@ -393,7 +393,12 @@ impl Broker {
                 for (filter, qos) in subscribe.filters.iter() {
                     let refused = self.sessions[session].subscriptions.len()
                         >= self.config.max_subscriptions
-                        || filter.split('/').count() > MAX_LEVELS;
+                        || filter.split('/').count() > MAX_LEVELS
+                        || self
+                            .config
+                            .refused_filters
+                            .iter()
+                            .any(|refused| refused == filter);
                     codes.push(if refused {
                         Suback::FAILURE
                     } else {

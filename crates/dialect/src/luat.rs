@@ -299,6 +299,49 @@ pub const NITZ: Line = Line::new(
     &[Lit("+NITZ: "), Bare("time"), Lit(","), Int("ds")],
     "The network told the time.",
 );
+/// `TimeOut`
+pub const TIME_OUT: Line = Line::new(
+    "TimeOut",
+    &[Lit("TimeOut")],
+    "The data did not come in time; stands where OK would.",
+);
+/// `+FSFLSIZE: <size>`
+pub const FSFLSIZE: Line = Line::new(
+    "+FSFLSIZE",
+    &[Lit("+FSFLSIZE: "), Int("size")],
+    "Bytes of a file.",
+);
+/// `+FSMEM: <size> bytes`
+pub const FSMEM: Line = Line::new(
+    "+FSMEM",
+    &[Lit("+FSMEM: "), Int("size"), Lit(" bytes")],
+    "Bytes that are free.",
+);
+/// `+FSDRIVE: <drive>`
+pub const FSDRIVE: Line = Line::new(
+    "+FSDRIVE",
+    &[Lit("+FSDRIVE: "), Bare("drive")],
+    "The letter of a drive.",
+);
+/// `+FSREADHEAD: <mode>`
+pub const FSREADHEAD: Line = Line::new(
+    "+FSREADHEAD",
+    &[Lit("+FSREADHEAD: "), Int("mode")],
+    "Whether AT+FSREAD answers with a head.",
+);
+/// `+SSLCFG: "<name>",<n>,<value>`
+pub const SSLCFG: Line = Line::new(
+    "+SSLCFG",
+    &[
+        Lit("+SSLCFG: "),
+        Quoted("name"),
+        Lit(","),
+        Int("n"),
+        Lit(","),
+        Bare("value"),
+    ],
+    "A TLS setting.",
+);
 /// `*EXINFO: <reason>`
 pub const EXINFO: Line = Line::new(
     "*EXINFO",
@@ -312,6 +355,8 @@ const CREDENTIAL: usize = 256;
 const TOPIC: Param = Param::text("topic", 256);
 const QOS: Param = Param::int("qos", 0, 2);
 const RETAIN: Param = Param::one_of("retain", &[0, 1]);
+/// A file's or folder's name.
+const FILE: Param = Param::text("filename", 64);
 /// The longest message that any model takes; each model's own limit is in its entry.
 const MESSAGE: usize = 4100;
 
@@ -411,6 +456,29 @@ pub const COMMANDS: &[&Command] = &[
             Param::text("ConParamValue", 50).optional(),
         ])
         .test(&["+SAPBR: (0-4),(1-3),\"ConParamTag\",\"ConParamValue\""]).replies(&[&SAPBR, &SAPBR_PARAM]),
+    &Command::new("+SSLCFG", "TLS settings",
+        "manual, TCPIP/SSLCFG: without a value it is a query, with a comma and no value the setting is erased; n is 88 for MQTT. Kept over a reboot: tutorial §8.2 Q8. Inferred: the defaults")
+        .set(&[Param::text("name", 20), Param::one_of("n", &[0, 1, 2, 3, 4, 5, 34, 88, 153]), Param::text("value", 128).optional()])
+        .test(&[]).replies(&[&SSLCFG]),
+    &Command::new("+FSCREATE", "Create a file", "manual, FS/FSCREATE. Inferred: ERROR when it exists")
+        .set(&[FILE]).test(&[]),
+    &Command::new("+FSWRITE", "Write a file",
+        "manual, FS/FSWRITE: > and then so many bytes, in so many seconds. Inferred: mode 0 replaces what was there; the file must exist")
+        .set(&[FILE, Param::one_of("mode", &[0, 1]), Param::int("filesize", 1, 10_240), Param::int("inputtime", 1, 4_294_967_295)])
+        .test(&[]).replies(&[&TIME_OUT]),
+    &Command::new("+FSREAD", "Read a file", "manual, FS/FSREAD")
+        .set(&[FILE, Param::one_of("mode", &[0, 1]), Param::int("filesize", 1, 10_240), Param::int("position", 0, 4_294_967_295).optional()])
+        .test(&[]),
+    &Command::new("+FSREADHEAD", "Head of AT+FSREAD", "manual, FS/FSREADHEAD. Inferred: what the head looks like")
+        .set(&[Param::one_of("mode", &[0, 1])]).read().replies(&[&FSREADHEAD]),
+    &Command::new("+FSFLSIZE", "Size of a file", "manual, FS/FSFLSIZE").set(&[FILE]).test(&[]).replies(&[&FSFLSIZE]),
+    &Command::new("+FSMEM", "Free bytes", "manual, FS: the example has \" bytes\" where FSMEM's own page has not")
+        .execute().test(&[]).replies(&[&FSMEM]),
+    &Command::new("+FSDEL", "Delete a file", "manual, FS/FSDEL").set(&[FILE]).test(&[]),
+    &Command::new("+FSLS", "List a folder", "manual, FS/FSLS: a folder ends in a backslash").set(&[FILE]).test(&[]),
+    &Command::new("+FSMKDIR", "Make a folder", "manual, FS/FSMKDIR").set(&[FILE]).test(&[]),
+    &Command::new("+FSRMDIR", "Remove a folder", "manual, FS/FSRMDIR. Inferred: ERROR when it holds something").set(&[FILE]).test(&[]),
+    &Command::new("+FSDRIVE", "Letter of a drive", "manual, FS/FSDRIVE").set(&[Param::one_of("n", &[0])]).test(&[]).replies(&[&FSDRIVE]),
     &Command::new("I", "Firmware", "manual, Base/ATI").execute().replies(&[&VERSION]),
     &Command::new("+VER", "Firmware", "manual, Base/VER").execute().test(&[]).replies(&[&VERSION]),
     &Command::new("+CGMI", "Manufacturer", "manual, Base/CGMI").execute().test(&[]).replies(&[&CGMI]),

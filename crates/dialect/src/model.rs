@@ -64,6 +64,8 @@ pub struct Limits {
     pub cached: usize,
     /// Kept messages.
     pub slots: usize,
+    /// The file system.
+    pub flash: usize,
 }
 
 /// How a model comes out of the box.
@@ -123,6 +125,8 @@ const AIR780EP: Model = Model {
         report: 4100,
         cached: 4096,
         slots: 4,
+        // Source: manual, FS, the example of FSMEM.
+        flash: 1_304_000,
     },
     defaults: Defaults {
         baud: 115_200,

@@ -69,6 +69,9 @@ fn limits(page: &mut String, models: &[&Model]) -> std::fmt::Result {
     row(page, "Kept messages", &|model| {
         model.limits.slots.to_string()
     })?;
+    row(page, "File system, bytes", &|model| {
+        model.limits.flash.to_string()
+    })?;
     row(page, "UART, bit/s", &|model| {
         model.defaults.baud.to_string()
     })?;

@@ -1,8 +1,10 @@
 //! Modules on real TCP against real brokers: ours and Debian's Mosquitto.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
-use common::{Broker, Host, Tool, address_of, publish, start};
+use common::{Broker, Host, Tool, address_of, publish, run, start};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
@@ -121,6 +123,60 @@ fn a_kept_session_delivers_what_came_meanwhile() {
         host.open(&broker);
         host.command("AT+MCONNECT=0,60", &["OK", "CONNACK OK"]);
         host.expect("\r\n+MSUB: \"mail\",19 byte,while you were away\r\n");
+    }
+}
+
+#[test]
+fn a_refused_subscription_is_told() {
+    let broker = Broker::ours(&["--refuse-filter", "secret/#"]);
+    let (_module, mut host) = Host::with_module("air780ep", FAST);
+    host.synchronise();
+    host.log_in(&broker, "curious", true);
+    host.command("AT+MSUB=\"secret/#\",1", &["OK", "ERROR"]);
+    host.command("AT+MSUB=\"open\",1", &["OK", "SUBACK"]);
+}
+
+#[test]
+fn transcripts_play_on_a_port() {
+    let transcripts = concat!(env!("CARGO_MANIFEST_DIR"), "/../../transcripts/luat");
+    let own = Broker::mosquitto();
+    let broker = format!("127.0.0.1:{}", own.port());
+    for extra in [&[][..], &["--broker", &broker]] {
+        let mut module = start(&[
+            "module",
+            "air780ep",
+            "--tcp",
+            "127.0.0.1:0",
+            "--pace",
+            "fast",
+        ]);
+        let port = format!("tcp:{}", address_of(&module.line()));
+        for name in ["6.2-plain-login", "identity", "wrong-form", "escapes"] {
+            let file = format!("{transcripts}/{name}.at");
+            let firmware = "firmware=AirM2M_780EP_V1007_LTE_AT";
+            let args = [
+                &[
+                    "replay",
+                    &file,
+                    "--port",
+                    &port,
+                    "--set",
+                    firmware,
+                    "--set",
+                    "model=Air780EP",
+                ],
+                extra,
+            ]
+            .concat();
+            let output = run(&args, b"");
+            assert!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stdout)
+            );
+            // The next conversation begins with a module that is switched on anew.
+            Host::connect(port[4..].parse().unwrap()).command("AT+RESET", &["OK"]);
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 use crate::Reboot;
 use crate::api::{Config, LinkId, Output, Pace, QueryId, Trace, TraceKind};
 use crate::clock::Clock;
+use crate::files::Files;
 use crate::radio::{Change, Radio};
 use crate::terminal::{DataMode, Terminal};
 use dialect::{Line, Model, Value, basic, reply};
 use instant::Instant;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// How a command ends.
@@ -54,6 +55,9 @@ pub(crate) struct Core {
     pub(crate) terminal: Terminal,
     pub(crate) radio: Radio,
     pub(crate) clock: Clock,
+    pub(crate) files: Files,
+    /// Settings that survive a reboot without AT&W, by name.
+    pub(crate) kept: BTreeMap<String, String>,
     pub(crate) out: VecDeque<Output>,
     /// The end of a command that said [`Outcome::Later`].
     pub(crate) completed: Option<Outcome>,
@@ -81,6 +85,8 @@ impl Core {
             terminal: new_terminal(model, &config),
             radio: Radio::new(&config.radio),
             clock: Clock::new(now, config.unix_time),
+            files: Files::new(model.limits.flash),
+            kept: BTreeMap::new(),
             out: VecDeque::new(),
             completed: None,
             info: Vec::new(),
@@ -103,8 +109,13 @@ impl Core {
 
     /// Adds a line of text to the information response of the command that runs.
     pub(crate) fn info_text(&mut self, text: &str) {
+        self.info_bytes(text.as_bytes());
+    }
+
+    /// Adds raw bytes to the information response of the command that runs.
+    pub(crate) fn info_bytes(&mut self, bytes: &[u8]) {
         self.info_separator();
-        self.info.extend_from_slice(text.as_bytes());
+        self.info.extend_from_slice(bytes);
     }
 
     /// Reports something that the host did not ask for just now. It comes after the reply to the command that runs.
@@ -314,6 +325,7 @@ impl Core {
         if how == Reboot::Factory {
             self.saved = Settings::factory(self.model, &self.config);
             self.radio.forget_apn();
+            self.kept.clear();
         }
         self.state(|| "power off".into());
         if how == Reboot::Off {

@@ -29,6 +29,7 @@ mod basic;
 mod clock;
 mod core;
 mod family;
+mod files;
 mod link;
 mod network;
 mod radio;

@@ -32,8 +32,9 @@ pub(crate) struct DataMode {
     pub(crate) until_ctrl_z: bool,
     /// The most that is kept; what comes beyond it is counted.
     pub(crate) max: usize,
-    /// Ends when no byte comes for so long.
+    /// Ends when no byte comes for so long; or, when `in_all`, so long after the prompt.
     pub(crate) idle: Duration,
+    pub(crate) in_all: bool,
 }
 
 /// Why data ended.
@@ -112,7 +113,9 @@ impl Terminal {
                 lost,
                 deadline,
             } => {
-                *deadline = now + how.idle;
+                if !how.in_all {
+                    *deadline = now + how.idle;
+                }
                 let wanted = how.len.map_or(usize::MAX, |len| len - data.len());
                 let mut part = &bytes[..bytes.len().min(wanted)];
                 let mut end = None;

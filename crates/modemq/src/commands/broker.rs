@@ -31,6 +31,10 @@ pub struct Args {
     #[arg(long)]
     anonymous: bool,
 
+    /// Refuse subscriptions to this filter (SUBACK 0x80). May be repeated
+    #[arg(long, value_name = "FILTER")]
+    refuse_filter: Vec<String>,
+
     /// How long a connection may take to send CONNECT, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     connect_timeout: u64,
@@ -52,6 +56,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
     let config = Config {
         users: args.user.into_iter().collect(),
         anonymous: args.anonymous,
+        refused_filters: args.refuse_filter,
         connect_timeout: Duration::from_secs(args.connect_timeout),
         max_packet: args.max_packet,
         events: args.trace,

@@ -459,7 +459,7 @@ fn stay(device: &Path, tcp: SocketAddr, broker: SocketAddr) -> Result<(), Error>
         "
 Everything stays up until Ctrl-C:
   the module on its PTY        picocom {device}
-  another on a TCP port        nc {} {}     (lines end with CR: nc -C also works)
+  another on a TCP port        nc -C {} {}
   the broker                   modemq sub -h {broker_host} -p {broker_port} -t '#' -v
                                modemq pub -h {broker_host} -p {broker_port} -t {} -m hello
   in the module                AT+MIPSTART=\"{broker_host}\",{broker_port}

@@ -85,7 +85,7 @@ impl Port {
             Self::Tcp(tcp) => {
                 let address = tcp.local_addr();
                 format!(
-                    "tcp:{address} (try: nc {} {})",
+                    "tcp:{address} (try: nc -C {} {})",
                     address.ip(),
                     address.port()
                 )

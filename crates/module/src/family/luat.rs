@@ -6,6 +6,7 @@ use super::Family;
 use crate::Reboot;
 use crate::api::{LinkEvent, LinkId, NetError, Output, QueryId};
 use crate::core::{Core, Outcome};
+use crate::files::FileError;
 use crate::link::{Link, News, Phase};
 use crate::network::{sim_code, sim_error};
 use crate::radio::{Change, DEFAULT_CID, SavedApn};
@@ -51,7 +52,10 @@ pub(crate) struct Luat {
     client: Client,
     hex: bool,
     inbox: Inbox,
-    publish: Option<Publish>,
+    /// The command that waits for its data.
+    pending: Option<Pending>,
+    /// Whether AT+FSREAD answers with a head.
+    read_head: bool,
     scene: Scene,
     bearers: [Bearer; 3],
     /// Look-ups of AT+CDNSGIP: which, and the name.
@@ -79,7 +83,13 @@ struct LastWill {
     message: Vec<u8>,
 }
 
-/// An MPUBEX that waits for its data.
+/// A command that waits for its data.
+enum Pending {
+    Publish(Publish),
+    Write { path: Vec<u8>, append: bool },
+}
+
+/// An MPUBEX.
 struct Publish {
     topic: String,
     qos: QoS,
@@ -119,7 +129,8 @@ impl Luat {
             client: Client::default(),
             hex: false,
             inbox: Inbox::new(model.limits.slots),
-            publish: None,
+            pending: None,
+            read_head: false,
             scene: Scene {
                 state: "IP INITIAL",
                 apn: Default::default(),
@@ -218,6 +229,8 @@ impl Family for Luat {
                 Outcome::Ok
             }
             "+SAPBR" => self.bearer(core, statement),
+            "+SSLCFG" => configure_tls(core, statement),
+            name if name.starts_with("+FS") => self.file(core, statement),
             "I" | "+VER" => {
                 core.info(&luat::VERSION, &[core.model.firmware.into()]);
                 Outcome::Ok
@@ -303,11 +316,13 @@ impl Family for Luat {
     }
 
     fn refuse(&self, error: &ParseError) -> Outcome {
-        let of_mqtt = error
-            .command
-            .is_some_and(|known| known.0.name.starts_with("+M") || known.0.name == "+SSLMIPSTART");
-        // Source: manual, MQTT: "ERROR: the input's form is wrong".
-        if of_mqtt {
+        let plain = error.command.is_some_and(|known| {
+            ["+M", "+SSL", "+FS"]
+                .iter()
+                .any(|start| known.0.name.starts_with(start))
+        });
+        // Source: manual, MQTT, FS and SSLCFG: "ERROR: the input's form is wrong".
+        if plain {
             return Outcome::Error;
         }
         // Inferred: which code of the manual's table stands for which mistake follows its words.
@@ -323,8 +338,12 @@ impl Family for Luat {
     }
 
     fn data(&mut self, core: &mut Core, data: &[u8], end: DataEnd) -> Outcome {
-        let Some(publish) = self.publish.take() else {
-            return Outcome::Error;
+        let publish = match self.pending.take() {
+            Some(Pending::Publish(publish)) => publish,
+            Some(Pending::Write { path, append }) => {
+                return write_file(core, &path, append, data, end);
+            }
+            None => return Outcome::Error,
         };
         match end {
             DataEnd::Idle if publish.len.is_some() => {
@@ -663,7 +682,7 @@ impl Luat {
             return Outcome::Error;
         };
         let len = publish.len;
-        self.publish = Some(publish);
+        self.pending = Some(Pending::Publish(publish));
         Outcome::Data(DataMode {
             prompt: b">",
             len,
@@ -674,6 +693,7 @@ impl Luat {
             } else {
                 DATA_GAP
             },
+            in_all: false,
         })
     }
 
@@ -892,6 +912,76 @@ impl Luat {
             }
         }
         Outcome::Ok
+    }
+
+    /// The file commands.
+    fn file(&mut self, core: &mut Core, statement: &Statement<'_>) -> Outcome {
+        let values = &statement.values;
+        let path = values.text(0);
+        let done = match statement.command.name {
+            "+FSCREATE" => core.files.create(path),
+            "+FSDEL" => core.files.delete(path),
+            "+FSMKDIR" => core.files.make_folder(path),
+            "+FSRMDIR" => core.files.remove_folder(path),
+            "+FSREADHEAD" if statement.form == Form::Read => {
+                core.info(&luat::FSREADHEAD, &[u8::from(self.read_head).into()]);
+                Ok(())
+            }
+            "+FSREADHEAD" => {
+                self.read_head = values.int(0) == Some(1);
+                Ok(())
+            }
+            "+FSDRIVE" => {
+                core.info(&luat::FSDRIVE, &["C".into()]);
+                Ok(())
+            }
+            "+FSMEM" => {
+                let free = core.files.free() as i64;
+                core.info(&luat::FSMEM, &[free.into()]);
+                Ok(())
+            }
+            "+FSFLSIZE" => core.files.read(path).map(<[u8]>::len).map(|size| {
+                core.info(&luat::FSFLSIZE, &[(size as i64).into()]);
+            }),
+            "+FSLS" => core
+                .files
+                .list(path)
+                .map(|list| {
+                    list.iter()
+                        .map(|(name, folder)| format!("{name}{}", if *folder { "\\" } else { "" }))
+                        .collect::<Vec<_>>()
+                })
+                .map(|lines| lines.iter().for_each(|line| core.info_text(line))),
+            "+FSREAD" => core.files.read(path).map(<[u8]>::to_vec).map(|file| {
+                let from = match values.int(1) {
+                    Some(1) => (values.int(3).unwrap_or(0) as usize).min(file.len()),
+                    _ => 0,
+                };
+                let len = (values.int(2).unwrap_or(0) as usize).min(file.len() - from);
+                let head: &[u8] = if self.read_head { b"+FSREAD: " } else { b"" };
+                core.info_bytes(&[head, &file[from..from + len]].concat());
+            }),
+            "+FSWRITE" => match core.files.read(path) {
+                Ok(_) => {
+                    let len = values.int(2).and_then(|len| usize::try_from(len).ok());
+                    self.pending = Some(Pending::Write {
+                        path: path.to_vec(),
+                        append: values.int(1) == Some(1),
+                    });
+                    return Outcome::Data(DataMode {
+                        prompt: b">",
+                        len,
+                        until_ctrl_z: false,
+                        max: len.unwrap_or(0),
+                        idle: Duration::from_secs(values.int(3).unwrap_or(1) as u64),
+                        in_all: true,
+                    });
+                }
+                Err(error) => Err(error),
+            },
+            _ => return Outcome::Error,
+        };
+        done.map_or_else(|error| file_error(core, error), |()| Outcome::Ok)
     }
 
     fn report_event(core: &mut Core, line: &'static dialect::Line, values: &[Value<'_>]) {
@@ -1146,6 +1236,87 @@ fn print_message(core: &mut Core, hex: bool, answer: bool, message: &Message) {
         core.report(line, &values);
     }
 }
+
+fn file_error(core: &mut Core, error: FileError) -> Outcome {
+    core.note(|| error.to_string());
+    Outcome::Error
+}
+
+fn write_file(core: &mut Core, path: &[u8], append: bool, data: &[u8], end: DataEnd) -> Outcome {
+    if end != DataEnd::Length {
+        core.note(|| format!("{} bytes came in time: nothing written", data.len()));
+        return Outcome::Line(&luat::TIME_OUT);
+    }
+    let written = core.files.write(path, append, data);
+    written.map_or_else(|error| file_error(core, error), |()| Outcome::Ok)
+}
+
+/// AT+SSLCFG: a query without a value, an erasure with an empty one.
+fn configure_tls(core: &mut Core, statement: &Statement<'_>) -> Outcome {
+    let values = &statement.values;
+    let name = String::from_utf8_lossy(values.text(0)).to_ascii_lowercase();
+    let Some((_, default)) = TLS_SETTINGS.iter().find(|(known, _)| *known == name) else {
+        core.note(|| format!("there is no TLS setting {name}"));
+        return Outcome::Error;
+    };
+    let context = values.int(1).unwrap_or(0);
+    let key = format!("sslcfg/{context}/{name}");
+    if values.len() == 2 {
+        let value = core
+            .kept
+            .get(&key)
+            .cloned()
+            .unwrap_or_else(|| (*default).into());
+        core.info(
+            &luat::SSLCFG,
+            &[name.as_str().into(), context.into(), value.as_str().into()],
+        );
+        return Outcome::Ok;
+    }
+    let value = String::from_utf8_lossy(values.text(2)).into_owned();
+    if value.is_empty() {
+        core.kept.remove(&key);
+        return Outcome::Ok;
+    }
+    let number = value.parse::<u32>().ok();
+    let fits = match name.as_str() {
+        "sslversion" => number.is_some_and(|number| number <= 4),
+        "seclevel" => number.is_some_and(|number| number <= 2),
+        "ignorelocaltime" | "verifymode" => number.is_some_and(|number| number <= 1),
+        "negotiatetimeout" => number.is_some_and(|number| (10..=300).contains(&number)),
+        "ciphersuite" => CIPHER_SUITES
+            .iter()
+            .any(|suite| suite.eq_ignore_ascii_case(&value)),
+        _ => true,
+    };
+    if !fits {
+        core.note(|| format!("{value} is no value of {name}"));
+        return Outcome::Error;
+    }
+    core.kept.insert(key, value);
+    Outcome::Ok
+}
+
+/// The settings of AT+SSLCFG with their defaults.
+// Inferred: the defaults; the manual names none.
+const TLS_SETTINGS: [(&str, &str); 11] = [
+    ("sslversion", "4"),
+    ("ciphersuite", "0XFFFF"),
+    ("cacert", ""),
+    ("clientcert", ""),
+    ("clientkey", ""),
+    ("seclevel", "0"),
+    ("hostname", ""),
+    ("ignorelocaltime", "1"),
+    ("negotiatetimeout", "300"),
+    ("clientrandom", ""),
+    ("verifymode", "0"),
+];
+
+/// Source: tutorial §8.2 Q7; 0XFFFF is all of them.
+const CIPHER_SUITES: [&str; 7] = [
+    "0X0035", "0X002F", "0X0005", "0X0004", "0X000A", "0X003D", "0XFFFF",
+];
 
 fn not_logged_in(core: &mut Core) -> Outcome {
     core.note(|| "no MQTT session: wait for CONNACK OK".into());
