@@ -3,6 +3,7 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
+use dialect::Family;
 use dialect::model::ALL;
 use instant::Instant;
 use libfuzzer_sys::fuzz_target;
@@ -28,7 +29,7 @@ enum Act<'a> {
     PowerCycle,
 }
 
-/// Lines that lead somewhere, so that the network's side is reached.
+/// Lines that lead somewhere in each family, so that the network's side is reached.
 #[derive(Arbitrary, Debug)]
 enum Line<'a> {
     Open,
@@ -45,9 +46,9 @@ enum Line<'a> {
     Any(&'a str),
 }
 
-fuzz_target!(|input: (bool, bool, Vec<Act<'_>>)| {
+fuzz_target!(|input: (u8, bool, Vec<Act<'_>>)| {
     let (model, real, acts) = input;
-    let model = &ALL[usize::from(model)];
+    let model = &ALL[usize::from(model) % ALL.len()];
     let pace = if real { Pace::Real } else { Pace::Fast };
     let mut now = Instant::ZERO;
     let mut module = Module::new(now, model, Config { pace, trace: true, ..Config::default() });
@@ -57,7 +58,7 @@ fuzz_target!(|input: (bool, bool, Vec<Act<'_>>)| {
         let link = world.link;
         match act {
             Act::Type(bytes) => module.receive(now, bytes),
-            Act::Line(line) => module.receive(now, text(&line).as_bytes()),
+            Act::Line(line) => module.receive(now, text(&line, model.family).as_bytes()),
             Act::Opened => module.receive_link(now, link, LinkEvent::Opened),
             Act::Failed => module.receive_link(now, link, LinkEvent::Failed(NetError::Refused)),
             Act::Data(bytes) => module.receive_link(now, link, LinkEvent::Data(bytes)),
@@ -132,7 +133,23 @@ impl World {
     }
 }
 
-fn text(line: &Line<'_>) -> String {
+fn text(line: &Line<'_>, family: Family) -> String {
+    if family == Family::EigenComm {
+        return match line {
+            Line::Open => "AT+ECMTOPEN=0,h,1883\r".into(),
+            Line::LogIn => "AT+ECMTCONN=0,id\r".into(),
+            Line::Subscribe => "AT+ECMTSUB=0,1,\"t\",2\r".into(),
+            Line::Publish(qos) => format!("AT+ECMTPUB=0,{qos},{},0,\"t\",m\r", qos % 3),
+            Line::PublishData(_) => "AT+ECMTPUB=0,9,2,0,\"t\"\r".into(),
+            Line::Get => "AT+ECMTOPEN?;+ECMTCONN?\r".into(),
+            Line::Cache(on) => format!("AT+ECMTCFG=\"session\",0,{}\r", u8::from(*on)),
+            Line::Hex(_) => "AT+ECMTUNS=0,2,\"t\"\r".into(),
+            Line::LogOut => "AT+ECMTDISC=0\r".into(),
+            Line::Close => "AT+ECMTCLOSE=0\r".into(),
+            Line::Scene(_) => "AT+ECDNS=h\r".into(),
+            Line::Any(text) => format!("AT{text}\r"),
+        };
+    }
     match line {
         Line::Open => "AT+MIPSTART=h,1883\r".into(),
         Line::LogIn => "AT+MCONNECT=1,60\r".into(),

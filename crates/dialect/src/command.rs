@@ -11,7 +11,8 @@ use core::fmt;
 /// One AT command of one dialect.
 #[derive(Debug)]
 pub struct Command {
-    /// What stands after `AT`: `+MPUB`, `E`, `&W`.
+    /// What stands after `AT`: `+MPUB`, `E`, `&W`; and with the option where each option has parameters of its own:
+    /// `+ECMTCFG="keepalive"`.
     pub name: &'static str,
     /// One line for people.
     pub title: &'static str,
@@ -85,6 +86,12 @@ impl Command {
         !matches!(self.name.as_bytes(), [b'A'..=b'Z' | b'&', ..])
     }
 
+    /// The name without the option, and the option: `+ECMTCFG` and `keepalive`.
+    fn option(&self) -> Option<(&'static str, &'static str)> {
+        let (base, option) = self.name.split_once("=\"")?;
+        Some((base, option.strip_suffix('"')?))
+    }
+
     /// Does the command have this form?
     pub const fn has(&self, form: Form) -> bool {
         match form {
@@ -123,13 +130,14 @@ impl Command {
             }
             Form::Set => {}
         }
-        if self.is_extended() || self.name.starts_with('S') {
+        let has_option = self.option().is_some();
+        if (self.is_extended() || self.name.starts_with('S')) && !has_option {
             sink(b"=");
         }
         let params = self.set.unwrap_or(&[]);
         check_count(params, values.len()).map_err(|_| WriteError::Count)?;
         for (index, (param, value)) in params.iter().zip(values).enumerate() {
-            if index > 0 {
+            if index > 0 || has_option {
                 sink(b",");
             }
             param
@@ -175,6 +183,9 @@ pub enum Kind {
     Text(usize),
     /// A string of at most so many bytes that must stand between quotes, with escapes.
     Quoted(usize, Escapes),
+    /// The raw rest of the line, of at most so many bytes; one quote before it and one behind it are taken away, and
+    /// everything between them is kept: quotes, commas, semicolons.
+    Rest(usize),
 }
 
 /// Whether a parameter may be left out.
@@ -207,6 +218,11 @@ impl Param {
     /// A string of at most `max` bytes after unescaping, which must be quoted.
     pub const fn quoted(name: &'static str, max: usize, escapes: Escapes) -> Self {
         Self::new(name, Kind::Quoted(max, escapes))
+    }
+
+    /// The raw rest of the line, at most `max` bytes.
+    pub const fn rest(name: &'static str, max: usize) -> Self {
+        Self::new(name, Kind::Rest(max))
     }
 
     const fn new(name: &'static str, kind: Kind) -> Self {
@@ -248,12 +264,33 @@ impl Param {
             (Kind::Quoted(max, escapes), Value::Text(text)) if text.len() <= max => {
                 write_quoted(text, escapes, sink)
             }
+            (Kind::Rest(max), Value::Text(text))
+                if text.len() <= max
+                    && !text
+                        .iter()
+                        .any(|byte| matches!(byte, b'\r' | b'\n' | 0x08 | 0x7f)) =>
+            {
+                sink(b"\"");
+                sink(text);
+                sink(b"\"");
+                Ok(())
+            }
             _ => Err(()),
         }
     }
 
     /// Reads the parameter from `text`, which holds it and nothing else.
     fn read<'a>(&self, text: &'a mut [u8]) -> Result<Value<'a>, Problem> {
+        if let Kind::Rest(max) = self.kind {
+            let text = text.trim_ascii();
+            let inner = text.strip_prefix(b"\"").unwrap_or(text);
+            let inner = inner.strip_suffix(b"\"").unwrap_or(inner);
+            return if inner.len() > max {
+                Err(Problem::TooLong)
+            } else {
+                Ok(Value::Text(inner))
+            };
+        }
         let start = text.len() - text.trim_ascii_start().len();
         let end = start + text[start..].trim_ascii().len();
         let text = &mut text[start..end];
@@ -300,6 +337,8 @@ impl Param {
                 }
                 Ok(Value::Text(&inner[..len]))
             }
+            // Read above.
+            Kind::Rest(_) => Ok(Value::Omitted),
         }
     }
 }
@@ -317,7 +356,7 @@ impl fmt::Display for Param {
                 f.write_str(")")
             }
             Kind::Text(_) => f.write_str(self.name),
-            Kind::Quoted(..) => write!(f, "\"{}\"", self.name),
+            Kind::Quoted(..) | Kind::Rest(_) => write!(f, "\"{}\"", self.name),
         }
     }
 }
@@ -432,7 +471,7 @@ impl fmt::Display for ParseError {
                     Problem::NotANumber => f.write_str("is not a whole number"),
                     Problem::OutOfRange => f.write_str("is out of range"),
                     Problem::TooLong => match param.kind {
-                        Kind::Text(max) | Kind::Quoted(max, _) => {
+                        Kind::Text(max) | Kind::Quoted(max, _) | Kind::Rest(max) => {
                             write!(f, "is longer than {max} bytes")
                         }
                         _ => f.write_str("is too long"),
@@ -490,8 +529,15 @@ pub fn parse(tables: Tables, line: &mut [u8]) -> Result<(Statement<'_>, &mut [u8
     };
     let start = line.len() - line.trim_ascii_start().len();
     let line = &mut line[start..];
-    let name_len = name_length(line);
-    let command = find(tables, &line[..name_len]).ok_or(unknown)?;
+    let mut name_len = name_length(line);
+    let mut command = find(tables, &line[..name_len]);
+    if let Some((option, len)) = option_behind(&line[name_len..])
+        && let Some(found) = find_option(tables, &line[..name_len], option)
+    {
+        name_len += len;
+        command = Some(found);
+    }
+    let command = command.ok_or(unknown)?;
     let error = |problem| ParseError {
         command: Some(Known(command)),
         problem,
@@ -508,7 +554,9 @@ pub fn parse(tables: Tables, line: &mut [u8]) -> Result<(Statement<'_>, &mut [u8
         [b';', rest @ ..] => rest,
         rest => rest,
     };
+    let has_option = command.option().is_some();
     let form = match own.trim_ascii() {
+        [] | [b',', ..] if has_option => Form::Set,
         [] => Form::Execute,
         [b'?'] => Form::Read,
         [b'=', b'?'] => Form::Test,
@@ -519,11 +567,12 @@ pub fn parse(tables: Tables, line: &mut [u8]) -> Result<(Statement<'_>, &mut [u8
         return Err(error(Problem::NoSuchForm));
     }
     let values = if form == Form::Set {
-        let at = own
-            .iter()
-            .position(|&byte| byte == b'=')
-            .map_or(own.len(), |at| at + 1);
-        parse_params(command, &mut own[at..])?
+        let sign = if has_option { b',' } else { b'=' };
+        let at = own.iter().position(|&byte| byte == sign);
+        match at {
+            Some(at) => parse_params(command, &mut own[at + 1..])?,
+            None => Values::new(),
+        }
     } else {
         Values::new()
     };
@@ -535,6 +584,27 @@ pub fn parse(tables: Tables, line: &mut [u8]) -> Result<(Statement<'_>, &mut [u8
         },
         rest,
     ))
+}
+
+/// The item of an option of a command, both in any letter case.
+fn find_option(tables: Tables, name: &[u8], option: &[u8]) -> Option<&'static Command> {
+    let all = tables.iter().flat_map(|table| table.iter());
+    all.copied().find(|command| {
+        command.option().is_some_and(|(base, own)| {
+            base.as_bytes().eq_ignore_ascii_case(name)
+                && own.as_bytes().eq_ignore_ascii_case(option)
+        })
+    })
+}
+
+/// `="option"` at the beginning of `text`: the option, and how long it is with what stands around it.
+fn option_behind(text: &[u8]) -> Option<(&[u8], usize)> {
+    let quoted = text
+        .strip_prefix(b"=")?
+        .trim_ascii_start()
+        .strip_prefix(b"\"")?;
+    let len = memchr::memchr(b'"', quoted)?;
+    Some((&quoted[..len], text.len() - quoted.len() + len + 1))
 }
 
 /// The command called `name`, in any letter case.
@@ -626,7 +696,11 @@ fn parse_params<'a>(
             Kind::Quoted(_, escapes) => escapes,
             _ => Escapes::None,
         };
-        let comma = match param_end(text, escapes) {
+        let end = match param.kind {
+            Kind::Rest(_) => Ok(text.len()),
+            _ => param_end(text, escapes),
+        };
+        let comma = match end {
             Ok(end) => end,
             Err(problem) => return Err(error(problem, Some(index))),
         };
@@ -663,6 +737,7 @@ fn count_params(params: &[Param], mut text: &[u8]) -> usize {
     let mut count = 0;
     loop {
         let escapes = match params.get(count).map(|param| param.kind) {
+            Some(Kind::Rest(_)) => return count + 1,
             Some(Kind::Quoted(_, escapes)) => escapes,
             _ => Escapes::None,
         };
@@ -739,6 +814,14 @@ fn name_length(line: &[u8]) -> usize {
 
 /// Where an extended command ends: at a `;` outside quotes, or at the end of the line.
 fn statement_end(command: &Command, text: &[u8]) -> usize {
+    let params = command.set.unwrap_or(&[]);
+    // A parameter that is the rest of the line leaves nothing behind it.
+    if params
+        .last()
+        .is_some_and(|param| matches!(param.kind, Kind::Rest(_)))
+    {
+        return text.len();
+    }
     let escapes = command
         .set
         .unwrap_or(&[])

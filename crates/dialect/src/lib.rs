@@ -9,6 +9,7 @@
 
 pub mod basic;
 pub mod command;
+pub mod eigencomm;
 pub mod luat;
 pub mod model;
 pub mod network;

@@ -2,7 +2,7 @@
 
 use crate::command::Tables;
 use crate::reply::Meaning;
-use crate::{basic, luat, network};
+use crate::{basic, eigencomm, luat, network};
 use core::time::Duration;
 
 /// One module type.
@@ -35,16 +35,19 @@ pub struct Model {
 pub enum Family {
     /// Luat (AirM2M): `MCONFIG`, `MIPSTART`, `MCONNECT` …
     Luat,
+    /// EigenComm: `ECMTOPEN`, `ECMTCONN`, `ECMTPUB` …
+    EigenComm,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: &[Family] = &[Self::Luat];
+    pub const ALL: &[Family] = &[Self::Luat, Self::EigenComm];
 
     /// What its folder of transcripts is called: `luat`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Luat => "luat",
+            Self::EigenComm => "eigencomm",
         }
     }
 }
@@ -77,6 +80,8 @@ pub struct Defaults {
     pub echo: bool,
     /// `AT+CMEE`
     pub cmee: u8,
+    /// `AT+CGEREP`: whether `+CGEV` is reported.
+    pub cgerep: u8,
 }
 
 /// How long a model takes with [pace real]; with pace fast all of these are nothing.
@@ -99,7 +104,7 @@ pub struct Timing {
 }
 
 /// Every model, in the order that they are listed to people.
-pub const ALL: &[Model] = &[AIR780EP, AIR700EAQ];
+pub const ALL: &[Model] = &[AIR780EP, AIR700EAQ, NT35E];
 
 /// Is there a family or a model called so?
 pub fn is_family_or_model(name: &str) -> bool {
@@ -133,6 +138,8 @@ const AIR780EP: Model = Model {
         echo: true,
         // Source: guide, passive disconnection: `+CME ERROR: 767` without AT+CMEE before it.
         cmee: 1,
+        // Source: the tutorials' +CGEV reports come without AT+CGEREP before them.
+        cgerep: 1,
     },
     timing: Timing {
         // Source: the vendor's log of an MQTTS session at 115200: OK 3 to 5 ms after each command.
@@ -159,6 +166,38 @@ const AIR700EAQ: Model = Model {
         ..AIR780EP.limits
     },
     ..AIR780EP
+};
+
+/// The Cat.1 module of the third tutorial.
+const NT35E: Model = Model {
+    name: "nt35e",
+    title: "NT35E",
+    vendor: "Neoway",
+    // Inferred: no page shows its version.
+    firmware: "NT35E-R01-STD",
+    family: Family::EigenComm,
+    commands: &[eigencomm::COMMANDS, network::COMMANDS, basic::COMMANDS],
+    cme: eigencomm::CME,
+    limits: Limits {
+        // Source: firmware, the input queue.
+        line: 4096,
+        publish: 1024,
+        publish_data: 1024,
+        // Source: firmware, the receive buffer with topic and header.
+        report: 1024,
+        cached: 0,
+        slots: 0,
+        flash: 0,
+    },
+    defaults: Defaults {
+        // Inferred: the EC616 has 9600, a Cat.1 module 115200.
+        baud: 115_200,
+        // Inferred: the firmware's default is off, and nearly all clients send ATE0.
+        echo: true,
+        cmee: 1,
+        cgerep: 0,
+    },
+    timing: AIR780EP.timing,
 };
 
 impl Model {

@@ -46,6 +46,9 @@ fn value_of(param: &Param) -> BoxedStrategy<Owned> {
                 .prop_map(Owned::Text)
                 .boxed()
         }
+        Kind::Rest(max) => prop::collection::vec(b' '..=b'~', 1..=max.min(40))
+            .prop_map(Owned::Text)
+            .boxed(),
         Kind::Quoted(max, _) => prop::collection::vec(any::<u8>(), 1..=max.min(40))
             .prop_map(Owned::Text)
             .boxed(),

@@ -25,7 +25,7 @@ enum Command {
     Broker(broker::Args),
     /// Print the reference page of a family
     Reference {
-        /// Which: luat
+        /// Which: luat, eigencomm
         #[arg(value_parser = parse_family)]
         family: Family,
     },

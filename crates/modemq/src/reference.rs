@@ -130,7 +130,8 @@ fn write_command(page: &mut String, command: &Command) -> std::fmt::Result {
 
 fn set_form(command: &Command) -> String {
     let mut form = format!("AT{}", command.name);
-    if command.is_extended() || command.name.starts_with('S') {
+    let has_option = command.name.contains('"');
+    if (command.is_extended() || command.name.starts_with('S')) && !has_option {
         form.push('=');
     }
     let mut open = 0;
@@ -139,7 +140,7 @@ fn set_form(command: &Command) -> String {
             form.push('[');
             open += 1;
         }
-        if index > 0 {
+        if index > 0 || has_option {
             form.push(',');
         }
         form.push_str(&format!("<{}>", param.name));
@@ -157,6 +158,9 @@ fn kind(param: &Param) -> String {
             .join(", "),
         Kind::Text(max) => format!("text, up to {max} bytes, with or without quotes"),
         Kind::Quoted(max, _) => format!("text between quotes, up to {max} bytes"),
+        Kind::Rest(max) => format!(
+            "the raw rest of the line, up to {max} bytes; one quote on each side is taken away"
+        ),
     }
 }
 

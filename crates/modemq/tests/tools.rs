@@ -271,7 +271,7 @@ fn mistakes_on_the_command_line_are_explained() {
     for (args, wanted) in [
         (
             &["module", "air9000"][..],
-            "no such model; there are air780ep, air700eaq",
+            "no such model; there are air780ep, air700eaq, nt35e",
         ),
         (
             &["module", "air780ep", "--resolve", "x"],

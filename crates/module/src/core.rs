@@ -342,8 +342,7 @@ impl Core {
             self.out.push_back(Output::Baud(self.baud()));
         }
         self.clock.power_on(self.now);
-        self.radio
-            .power_on(self.now, &self.model.timing, self.config.pace);
+        self.radio.power_on(self.now, self.model, self.config.pace);
         self.state(|| "power on".into());
     }
 

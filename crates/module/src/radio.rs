@@ -1,7 +1,7 @@
 //! SIM, signal, registration, attach and PDP contexts.
 
 use crate::api::{NetworkEvent, Pace, Radio as World, Registration, Sim};
-use dialect::model::Timing;
+use dialect::model::{Model, Timing};
 use instant::Instant;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -87,17 +87,17 @@ impl Radio {
             contexts: Vec::new(),
             saved_apn: None,
             reporting: [0; 3],
-            event_reporting: 1,
+            event_reporting: 0,
             cops: (0, 2),
             steps: VecDeque::new(),
             changes: VecDeque::new(),
         }
     }
 
-    pub(crate) fn power_on(&mut self, now: Instant, timing: &Timing, pace: Pace) {
+    pub(crate) fn power_on(&mut self, now: Instant, model: &Model, pace: Pace) {
         self.fun = 1;
         self.reporting = [0; 3];
-        self.event_reporting = 1;
+        self.event_reporting = model.defaults.cgerep;
         self.cops = (0, 2);
         self.contexts = vec![Context {
             cid: DEFAULT_CID,
@@ -105,7 +105,7 @@ impl Radio {
             apn: String::new(),
             active: false,
         }];
-        self.schedule(now, Step::Boot, timing.boot, pace);
+        self.schedule(now, Step::Boot, model.timing.boot, pace);
     }
 
     pub(crate) fn power_off(&mut self) {

@@ -22,7 +22,7 @@ pub(crate) enum Input {
 }
 
 /// How a command takes data from the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DataMode {
     /// What is printed first.
     pub(crate) prompt: &'static [u8],
@@ -30,6 +30,8 @@ pub(crate) struct DataMode {
     pub(crate) len: Option<usize>,
     /// Ends at Ctrl-Z (0x1A), when there is no length.
     pub(crate) until_ctrl_z: bool,
+    /// Is given up at ESC (0x1B), when there is no length.
+    pub(crate) cancel: bool,
     /// The most that is kept; what comes beyond it is counted.
     pub(crate) max: usize,
     /// Ends when no byte comes for so long; or, when `in_all`, so long after the prompt.
@@ -44,6 +46,8 @@ pub(crate) enum DataEnd {
     Length,
     /// Ctrl-Z.
     CtrlZ,
+    /// ESC.
+    Cancelled,
     /// No byte came for the time allowed.
     Idle,
     /// More bytes than the module holds; so many were lost.
@@ -121,10 +125,16 @@ impl Terminal {
                 let mut end = None;
                 if how.len.is_none()
                     && how.until_ctrl_z
-                    && let Some(at) = part.iter().position(|&byte| byte == 0x1a)
+                    && let Some(at) = part
+                        .iter()
+                        .position(|&byte| byte == 0x1a || (how.cancel && byte == 0x1b))
                 {
+                    end = Some(if part[at] == 0x1a {
+                        DataEnd::CtrlZ
+                    } else {
+                        DataEnd::Cancelled
+                    });
                     part = &part[..at];
-                    end = Some(DataEnd::CtrlZ);
                 }
                 *bytes = &bytes[part.len() + usize::from(end.is_some())..];
                 let room = how.max.saturating_sub(data.len()).min(part.len());

@@ -155,6 +155,7 @@ impl Player<'_> {
 
     fn directive(&mut self, directive: &Directive) -> Result<(), Box<Mismatch>> {
         match directive {
+            Directive::Expect(bytes) => return self.expect(&[Token::Bytes(bytes.clone())]),
             Directive::Wait(span) => self.collect(*span),
             Directive::Silence(span) => return self.silence(*span),
             Directive::Within(span) => self.within = *span,

@@ -62,6 +62,8 @@ pub enum Directive {
         /// What.
         payload: Vec<u8>,
     },
+    /// Exactly these bytes are expected next, frame or not.
+    Expect(Vec<u8>),
     /// So much time passes. What the module says meanwhile is compared afterwards.
     Wait(Duration),
     /// So much time passes, and the module says nothing.
@@ -224,6 +226,7 @@ impl Script {
                 return Ok(());
             }
             "publish" => publish(rest)?,
+            "expect" => Directive::Expect(unescape(rest)?),
             "expect-publish" => {
                 let (topic, payload) = rest.split_once(' ').unwrap_or((rest, ""));
                 Directive::ExpectPublish {
@@ -252,7 +255,7 @@ impl Script {
             "power-on" => Directive::PowerOn,
             _ => {
                 return Err(format!(
-                    "there is no @{name}; there are @model @module @data @repeat @publish @expect-publish @wait @silence \
+                    "there is no @{name}; there are @model @module @data @repeat @publish @expect @expect-publish @wait @silence \
                      @within @echo @fault @rival @power-on"
                 ));
             }

@@ -2,7 +2,7 @@
 //!
 //! The sources of each behaviour stand in the command's item in `dialect::luat`.
 
-use super::Family;
+use super::{Family, qos};
 use crate::Reboot;
 use crate::api::{LinkEvent, LinkId, NetError, Output, QueryId};
 use crate::core::{Core, Outcome};
@@ -693,7 +693,7 @@ impl Luat {
             } else {
                 DATA_GAP
             },
-            in_all: false,
+            ..DataMode::default()
         })
     }
 
@@ -971,10 +971,10 @@ impl Luat {
                     return Outcome::Data(DataMode {
                         prompt: b">",
                         len,
-                        until_ctrl_z: false,
                         max: len.unwrap_or(0),
                         idle: Duration::from_secs(values.int(3).unwrap_or(1) as u64),
                         in_all: true,
+                        ..DataMode::default()
                     });
                 }
                 Err(error) => Err(error),
@@ -1382,12 +1382,6 @@ fn default_of(name: &str) -> &'static str {
         "+ICF" => "3,0",
         _ => "0",
     }
-}
-
-fn qos(level: Option<i64>) -> QoS {
-    level
-        .and_then(|level| QoS::try_from(u8::try_from(level).ok()?).ok())
-        .unwrap_or_default()
 }
 
 fn from_hex(text: &[u8]) -> Option<Vec<u8>> {

@@ -1,5 +1,6 @@
 //! How each family answers.
 
+mod eigencomm;
 mod luat;
 
 use crate::api::{LinkEvent, LinkId, NetError, QueryId};
@@ -44,5 +45,13 @@ pub(crate) trait Family: Send {
 pub(crate) fn new(model: &'static Model) -> Box<dyn Family> {
     match model.family {
         Name::Luat => Box::new(luat::Luat::new(model)),
+        Name::EigenComm => Box::new(eigencomm::EigenComm::new()),
     }
+}
+
+/// The QoS that a parameter names; its range was checked when it was read.
+fn qos(level: Option<i64>) -> mqtt::QoS {
+    level
+        .and_then(|level| mqtt::QoS::try_from(u8::try_from(level).ok()?).ok())
+        .unwrap_or_default()
 }
