@@ -150,6 +150,23 @@ fn text(line: &Line<'_>, family: Family) -> String {
             Line::Any(text) => format!("AT{text}\r"),
         };
     }
+    if family == Family::Quectel {
+        return match line {
+            Line::Open => "AT+QMTOPEN=0,h,1883\r".into(),
+            Line::LogIn => "AT+QMTCONN=0,id\r".into(),
+            Line::Subscribe => "AT+QMTSUB=0,1,\"t\",2,\"u\",1\r".into(),
+            Line::Publish(qos) => format!("AT+QMTPUB=0,{qos},{},0,\"t\",m\r", qos % 3),
+            Line::PublishData(None) => "AT+QMTPUB=0,9,2,0,\"t\"\r".into(),
+            Line::PublishData(Some(len)) => format!("AT+QMTPUBEX=0,8,1,0,\"t\",{len}\r"),
+            Line::Get => "AT+QMTRECV=0;+QMTRECV?;+QMTOPEN?\r".into(),
+            Line::Cache(on) => format!("AT+QMTCFG=\"recv/mode\",0,{},1\r", u8::from(*on)),
+            Line::Hex(on) => format!("AT+QMTCFG=\"send/mode\",0,{}\r", u8::from(*on)),
+            Line::LogOut => "AT+QMTDISC=0\r".into(),
+            Line::Close => "AT+QMTCLOSE=0\r".into(),
+            Line::Scene(_) => "AT+QIACT=1\r".into(),
+            Line::Any(text) => format!("AT{text}\r"),
+        };
+    }
     match line {
         Line::Open => "AT+MIPSTART=h,1883\r".into(),
         Line::LogIn => "AT+MCONNECT=1,60\r".into(),

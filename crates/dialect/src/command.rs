@@ -690,6 +690,10 @@ fn parse_params<'a>(
         param,
         given,
     };
+    // Too many is said first: it is mostly the cause of what looks like a wrong value.
+    if given > params.len() {
+        return Err(error(Problem::Count, None));
+    }
     let mut values = Values::new();
     for (index, param) in params.iter().enumerate() {
         let escapes = match param.kind {

@@ -13,6 +13,7 @@ pub mod eigencomm;
 pub mod luat;
 pub mod model;
 pub mod network;
+pub mod quectel;
 pub mod reply;
 pub mod value;
 pub mod wire;

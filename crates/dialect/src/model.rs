@@ -2,7 +2,7 @@
 
 use crate::command::Tables;
 use crate::reply::Meaning;
-use crate::{basic, eigencomm, luat, network};
+use crate::{basic, eigencomm, luat, network, quectel};
 use core::time::Duration;
 
 /// One module type.
@@ -37,17 +37,20 @@ pub enum Family {
     Luat,
     /// EigenComm: `ECMTOPEN`, `ECMTCONN`, `ECMTPUB` …
     EigenComm,
+    /// Quectel: `QMTOPEN`, `QMTCONN`, `QMTPUB` …
+    Quectel,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: &[Family] = &[Self::Luat, Self::EigenComm];
+    pub const ALL: &[Family] = &[Self::Luat, Self::EigenComm, Self::Quectel];
 
     /// What its folder of transcripts is called: `luat`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Luat => "luat",
             Self::EigenComm => "eigencomm",
+            Self::Quectel => "quectel",
         }
     }
 }
@@ -104,7 +107,7 @@ pub struct Timing {
 }
 
 /// Every model, in the order that they are listed to people.
-pub const ALL: &[Model] = &[AIR780EP, AIR700EAQ, NT35E];
+pub const ALL: &[Model] = &[AIR780EP, AIR700EAQ, NT35E, BC26, EC20];
 
 /// Is there a family or a model called so?
 pub fn is_family_or_model(name: &str) -> bool {
@@ -198,6 +201,73 @@ const NT35E: Model = Model {
         cgerep: 0,
     },
     timing: AIR780EP.timing,
+};
+
+/// The NB-IoT module of the fourth tutorial.
+const BC26: Model = Model {
+    name: "bc26",
+    title: "BC26",
+    vendor: "Quectel",
+    // Source: the image whose strings were read; the application note describes a later one.
+    firmware: "BC26NBR01A03",
+    family: Family::Quectel,
+    commands: &[
+        quectel::BC26,
+        quectel::COMMON,
+        network::COMMANDS,
+        basic::COMMANDS,
+    ],
+    cme: quectel::CME,
+    limits: Limits {
+        // Inferred: room for the longest inline publish.
+        line: 1500,
+        // Source: BC26 AN §3.2.8.
+        publish: 700,
+        publish_data: 1024,
+        // Inferred: as long as what can be sent.
+        report: 1024,
+        cached: 0,
+        slots: 0,
+        flash: 0,
+    },
+    defaults: Defaults {
+        baud: 115_200,
+        echo: true,
+        // Source: BC26 AT §3.21.
+        cmee: 0,
+        cgerep: 0,
+    },
+    timing: AIR780EP.timing,
+};
+
+/// The LTE module of the fourth tutorial.
+const EC20: Model = Model {
+    name: "ec20",
+    title: "EC20",
+    // Inferred: a version of the series.
+    firmware: "EC20CEFAGR06A15M4G",
+    commands: &[
+        quectel::EC20,
+        quectel::COMMON,
+        network::COMMANDS,
+        basic::COMMANDS,
+    ],
+    limits: Limits {
+        line: 2048,
+        publish: 0,
+        // Inferred from the BG96: 1548 bytes.
+        publish_data: 1548,
+        report: 4096,
+        cached: 4096,
+        slots: 5,
+        flash: 0,
+    },
+    defaults: Defaults {
+        // Source: EC2x AT, table 21.
+        cmee: 1,
+        ..BC26.defaults
+    },
+    ..BC26
 };
 
 impl Model {

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use dialect::Family;
-use modemq::commands::{self, broker, demo, module, publish, replay, subscribe};
+use modemq::commands::{self, broker, demo, explain, module, publish, replay, subscribe};
 use std::process::ExitCode;
 
 /// MQTT over AT commands, both ends of the wire: software modules for firmware that has none at hand.
@@ -23,9 +23,12 @@ enum Command {
     Module(Box<module::Args>),
     Replay(replay::Args),
     Broker(broker::Args),
+    Explain(explain::Args),
+    /// List the models: language, limits, defaults
+    Models,
     /// Print the reference page of a family
     Reference {
-        /// Which: luat, eigencomm
+        /// Which: luat, eigencomm, quectel
         #[arg(value_parser = parse_family)]
         family: Family,
     },
@@ -40,6 +43,11 @@ fn main() -> ExitCode {
         Command::Demo(args) => commands::run(demo::run(args)),
         Command::Module(args) => commands::run(module::run(*args)),
         Command::Replay(args) => replay::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Models => {
+            print!("{}", modemq::reference::models());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Reference { family } => {
             print!("{}", modemq::reference::page(family));
             Ok(ExitCode::SUCCESS)

@@ -11,6 +11,29 @@ pub fn page(family: Family) -> String {
     page
 }
 
+/// Every model in a table: language, limits and defaults.
+pub fn models() -> String {
+    let mut table = format!(
+        "{:<10} {:<10} {:<10} {:>9} {:>9} {:>9} {:>8} {:>5} {:>5}\n",
+        "model", "name", "family", "publish", "data", "report", "bit/s", "echo", "CMEE"
+    );
+    for model in dialect::model::ALL {
+        table.push_str(&format!(
+            "{:<10} {:<10} {:<10} {:>9} {:>9} {:>9} {:>8} {:>5} {:>5}\n",
+            model.name,
+            model.title,
+            model.family.name(),
+            model.limits.publish,
+            model.limits.publish_data,
+            model.limits.report,
+            model.defaults.baud,
+            if model.defaults.echo { "on" } else { "off" },
+            model.defaults.cmee
+        ));
+    }
+    table
+}
+
 fn write(page: &mut String, family: Family) -> std::fmt::Result {
     let models: Vec<&Model> = dialect::model::ALL
         .iter()
@@ -27,8 +50,28 @@ fn write(page: &mut String, family: Family) -> std::fmt::Result {
         family.name()
     )?;
     limits(page, &models)?;
-    for table in first.commands {
-        writeln!(page, "\n## {}\n", heading(table.first().copied(), first))?;
+    let mut printed: Vec<*const &Command> = Vec::new();
+    for table in models.iter().flat_map(|model| model.commands) {
+        if printed.contains(&table.as_ptr()) {
+            continue;
+        }
+        printed.push(table.as_ptr());
+        let owners: Vec<_> = models
+            .iter()
+            .filter(|model| {
+                model
+                    .commands
+                    .iter()
+                    .any(|own| own.as_ptr() == table.as_ptr())
+            })
+            .map(|model| model.title)
+            .collect();
+        let standard = match table.first().map(|command| command.name) {
+            Some("E") => "V.250: ",
+            Some("+CPIN") => "3GPP TS 27.007: ",
+            _ => "",
+        };
+        writeln!(page, "\n## {standard}{}\n", owners.join(", "))?;
         for command in *table {
             write_command(page, command)?;
         }
@@ -79,15 +122,6 @@ fn limits(page: &mut String, models: &[&Model]) -> std::fmt::Result {
         if model.defaults.echo { "on" } else { "off" }.into()
     })?;
     row(page, "`AT+CMEE`", &|model| model.defaults.cmee.to_string())
-}
-
-/// Tables are told apart by what they begin with.
-fn heading(command: Option<&Command>, model: &Model) -> String {
-    match command.map(|command| command.name) {
-        Some("E") => "V.250".into(),
-        Some("+CPIN") => "3GPP TS 27.007".into(),
-        _ => format!("{} ({})", model.vendor, model.family.name()),
-    }
 }
 
 fn write_command(page: &mut String, command: &Command) -> std::fmt::Result {
@@ -164,7 +198,8 @@ fn kind(param: &Param) -> String {
     }
 }
 
-fn pattern(line: &Line) -> String {
+/// A line with its fields in angle brackets.
+pub(crate) fn pattern(line: &Line) -> String {
     line.pieces
         .iter()
         .map(|piece| match piece {

@@ -138,44 +138,25 @@ fn a_refused_subscription_is_told() {
 
 #[test]
 fn transcripts_play_on_a_port() {
-    let transcripts = concat!(env!("CARGO_MANIFEST_DIR"), "/../../transcripts/luat");
+    let transcripts = concat!(env!("CARGO_MANIFEST_DIR"), "/../../transcripts");
     let own = Broker::mosquitto();
     let broker = format!("127.0.0.1:{}", own.port());
     for extra in [&[][..], &["--broker", &broker]] {
-        let mut module = start(&[
-            "module",
-            "air780ep",
-            "--tcp",
-            "127.0.0.1:0",
-            "--pace",
-            "fast",
-        ]);
-        let port = format!("tcp:{}", address_of(&module.line()));
-        for name in ["6.2-plain-login", "identity", "wrong-form", "escapes"] {
+        for (model, name) in [
+            ("air780ep", "luat/6.2-plain-login"),
+            ("air780ep", "luat/wrong-form"),
+            ("air780ep", "luat/escapes"),
+            ("nt35e", "eigencomm/tutorial"),
+            ("nt35e", "eigencomm/publish"),
+            ("bc26", "quectel/bc26-session"),
+            ("ec20", "quectel/ec20-session"),
+        ] {
+            let mut module = start(&["module", model, "--tcp", "127.0.0.1:0", "--pace", "fast"]);
+            let port = format!("tcp:{}", address_of(&module.line()));
             let file = format!("{transcripts}/{name}.at");
-            let firmware = "firmware=AirM2M_780EP_V1007_LTE_AT";
-            let args = [
-                &[
-                    "replay",
-                    &file,
-                    "--port",
-                    &port,
-                    "--set",
-                    firmware,
-                    "--set",
-                    "model=Air780EP",
-                ],
-                extra,
-            ]
-            .concat();
-            let output = run(&args, b"");
-            assert!(
-                output.status.success(),
-                "{}",
-                String::from_utf8_lossy(&output.stdout)
-            );
-            // The next conversation begins with a module that is switched on anew.
-            Host::connect(port[4..].parse().unwrap()).command("AT+RESET", &["OK"]);
+            let output = run(&[&["replay", &file, "--port", &port], extra].concat(), b"");
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{model} {extra:?}: {said}");
         }
     }
 }

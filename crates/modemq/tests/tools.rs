@@ -12,19 +12,22 @@ use std::path::Path;
 
 #[test]
 fn the_demo_verifies_what_it_shows() {
-    let output = run(&["demo", "--pace", "fast"], b"");
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{text}");
-    assert!(
-        text.contains("< +MSUB: \"mqtt/pub\",20 byte,data from tcp server"),
-        "{text}"
-    );
-    let last = text.trim_end().lines().last().unwrap();
-    assert!(
-        last.starts_with("Verified: 26 frames and messages, byte for byte"),
-        "{last}"
-    );
-    assert!(!text.contains('\x1b'), "no colours in a pipe");
+    for model in dialect::model::ALL {
+        let output = run(&["demo", "--pace", "fast", "--model", model.name], b"");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{text}");
+        assert!(text.contains("received mqtt/sub: data from "), "{text}");
+        assert!(
+            text.contains("data from tcp server\n") || text.contains("data from tcp server\"\n"),
+            "{text}"
+        );
+        let last = text.trim_end().lines().last().unwrap();
+        assert!(
+            last.starts_with("Verified: ") && last.contains("byte for byte"),
+            "{last}"
+        );
+        assert!(!text.contains('\x1b'), "no colours in a pipe");
+    }
 }
 
 fn module_on(link: &Path) -> Running {
@@ -267,11 +270,55 @@ fn a_refused_login_has_the_servers_code() {
 }
 
 #[test]
+fn explain_says_what_a_line_means_and_what_is_wrong() {
+    for (line, model, code, wanted) in [
+        (
+            "AT+QMTOPEN=0,\"tcp\",\"h\",1883",
+            "bc26",
+            1,
+            "BC26 refuses this: AT+QMTOPEN takes 3 parameters (tcpconnectID (0-5), host_name, port (1-65535)); got 4\n",
+        ),
+        (
+            "AT+QMTSTAT=0",
+            "ec20",
+            1,
+            "EC20 refuses this: this model has no such command\n",
+        ),
+        (
+            "+QMTSTAT: 0,1",
+            "ec20",
+            0,
+            "+QMTSTAT, of AT+QMTOPEN: 1 closed or reset by the peer",
+        ),
+        (
+            "AT+MCONNECT=1,60",
+            "air780ep",
+            0,
+            "  keepalive (1-65535) = 60\n",
+        ),
+        (
+            "+CME ERROR: 767",
+            "air780ep",
+            0,
+            "+CME ERROR 767: Operation failed\n",
+        ),
+        ("+ECMTCONN: 0,0,5", "nt35e", 0, "  ret_code = 5\n"),
+    ] {
+        let output = run(&["explain", line, "--model", model], b"");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            output.status.code() == Some(code) && text.contains(wanted),
+            "{line}: {text}"
+        );
+    }
+}
+
+#[test]
 fn mistakes_on_the_command_line_are_explained() {
     for (args, wanted) in [
         (
             &["module", "air9000"][..],
-            "no such model; there are air780ep, air700eaq, nt35e",
+            "no such model; there are air780ep, air700eaq, nt35e, bc26, ec20",
         ),
         (
             &["module", "air780ep", "--resolve", "x"],

@@ -81,6 +81,19 @@ impl Clock {
         )
     }
 
+    /// `YYYYMMDDHH` in UTC.
+    pub(crate) fn hour(&self, now: Instant) -> String {
+        let utc = OffsetDateTime::from_unix_timestamp(at(self.own, now))
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        format!(
+            "{:04}{:02}{:02}{:02}",
+            utc.year(),
+            u8::from(utc.month()),
+            utc.day(),
+            utc.hour()
+        )
+    }
+
     fn local(&self, now: Instant) -> OffsetDateTime {
         let seconds = at(self.own, now) + i64::from(self.quarters) * 900;
         OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)

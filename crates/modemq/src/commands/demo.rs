@@ -11,7 +11,7 @@ use crate::runtime::Host;
 use crate::trace::escape;
 use anstyle::{AnsiColor, Style};
 use clap::Args as ClapArgs;
-use dialect::Model;
+use dialect::{Family, Model};
 use module::{Config, Module, Pace};
 use mqtt::{Connect, QoS};
 use std::io::Write;
@@ -93,7 +93,7 @@ async fn play(args: Args) -> Result<ExitCode, Error> {
     let result = conversation(&mut stage, &mut mcu, &mut tool, broker_address).await;
     let passed = stage.closing(&result);
     if passed && args.stay {
-        stay(&device, tcp_address, broker_address)?;
+        stay(args.model, &device, tcp_address, broker_address)?;
         for host in hosts {
             host.await??;
         }
@@ -107,46 +107,177 @@ async fn play(args: Args) -> Result<ExitCode, Error> {
     })
 }
 
-/// The tutorial, §6.2. Each reply is compared byte by byte.
+/// What happens in a conversation, after the boot.
+enum Act {
+    /// The host sends a command, and the module answers with these frames.
+    Command(String, Vec<String>),
+    /// The host sends data after the prompt, and the module answers with these frames.
+    Data(String, String, Vec<String>),
+    /// The PC's tool sees what the module published.
+    ToolReceives,
+    /// The PC's tool publishes, and the module reports it so.
+    ToolPublishes(String),
+}
+
+/// The tutorial of each family: the Air700EAQ's §6.2 for Luat, the NT35E's page, and for Quectel the fourth tutorial's
+/// flow in the form that the firmware takes.
+fn acts(model: &Model, broker: SocketAddr) -> Vec<Act> {
+    let command = |line: &str, frames: &[&str]| {
+        Act::Command(
+            line.into(),
+            frames.iter().map(ToString::to_string).collect(),
+        )
+    };
+    let (host, port) = (broker.ip(), broker.port());
+    let (up, said) = FROM_MODULE;
+    let (down, heard) = FROM_TOOL;
+    let len = heard.len();
+    match model.family {
+        Family::Luat => vec![
+            command("AT+MCONFIG=868488076771714,root,luat123456", &["OK"]),
+            command(
+                &format!("AT+MIPSTART=\"{host}\",\"{port}\""),
+                &["OK", "CONNECT OK"],
+            ),
+            command("AT+MCONNECT=1,60", &["OK", "CONNACK OK"]),
+            command(&format!("AT+MSUB=\"{down}\",0"), &["OK", "SUBACK"]),
+            command(&format!("AT+MPUB=\"{up}\",0,0,\"{said}\""), &["OK"]),
+            Act::ToolReceives,
+            Act::ToolPublishes(format!("+MSUB: \"{down}\",{len} byte,{heard}")),
+            command("AT+MDISCONNECT", &["OK"]),
+            command("AT+MIPCLOSE", &["OK"]),
+        ],
+        Family::EigenComm => vec![
+            command(
+                &format!("AT+ECMTOPEN=0,\"{host}\",{port}"),
+                &["OK", "+ECMTOPEN: 0,0"],
+            ),
+            command("AT+ECMTCONN=0,\"nt35e-demo\"", &["OK", "+ECMTCONN: 0,0,0"]),
+            command(
+                &format!("AT+ECMTSUB=0,1,\"{down}\",2"),
+                &["OK", "+ECMTSUB: 0,1,0,1"],
+            ),
+            command(
+                &format!("AT+ECMTPUB=0,0,0,0,\"{up}\",\"{said}\""),
+                &["OK", "+ECMTPUB: 0,0,0"],
+            ),
+            Act::ToolReceives,
+            Act::ToolPublishes(format!("+ECMTRECV: 0,0,\"{down}\",{heard}")),
+            command("AT+ECMTDISC=0", &["OK", "+ECMTDISC: 0,0"]),
+        ],
+        Family::Quectel => {
+            let publish = if model.name == "bc26" {
+                command(
+                    &format!("AT+QMTPUB=0,0,0,0,\"{up}\",\"{said}\""),
+                    &["OK", "+QMTPUB: 0,0,0"],
+                )
+            } else {
+                let line = format!("AT+QMTPUBEX=0,0,0,0,\"{up}\",{}", said.len());
+                Act::Data(
+                    line,
+                    said.into(),
+                    vec!["OK".into(), "+QMTPUBEX: 0,0,0".into()],
+                )
+            };
+            vec![
+                command("AT+QMTCFG=\"version\",0,4", &["OK"]),
+                command(
+                    &format!("AT+QMTOPEN=0,\"{host}\",{port}"),
+                    &["OK", "+QMTOPEN: 0,0"],
+                ),
+                command(
+                    "AT+QMTCONN=0,\"dev1\",\"user\",\"password\"",
+                    &["OK", "+QMTCONN: 0,0,0"],
+                ),
+                command(
+                    &format!("AT+QMTSUB=0,1,\"{down}\",1"),
+                    &["OK", "+QMTSUB: 0,1,0,1"],
+                ),
+                publish,
+                Act::ToolReceives,
+                Act::ToolPublishes(format!("+QMTRECV: 0,0,\"{down}\",\"{heard}\"")),
+                command("AT+QMTDISC=0", &["OK", "+QMTDISC: 0,0"]),
+            ]
+        }
+    }
+}
+
+/// What a model says by itself after power-on; the last of Luat's tells the time, whatever it is.
+fn boot_reports(model: &Model) -> &'static [&'static str] {
+    match model.family {
+        Family::Luat => &[
+            "RDY",
+            "+CPIN: READY",
+            "^MODE: 17,17",
+            "+E_UTRAN Service",
+            "+CGEV: ME PDN ACT 1,0",
+            "+NITZ: ",
+        ],
+        Family::EigenComm => &["REBOOT_CAUSE_APPLICATION_POWER_ON_RESET"],
+        Family::Quectel if model.name == "bc26" => &["+CPIN: READY", "+IP: 10.173.90.29"],
+        Family::Quectel => &[
+            "RDY",
+            "+CFUN: 1",
+            "+CPIN: READY",
+            "+QUSIM: 1",
+            "+QIND: SMS DONE",
+            "+QIND: PB DONE",
+        ],
+    }
+}
+
+/// Plays it. Each reply is compared byte by byte.
 async fn conversation(
     stage: &mut Stage,
     mcu: &mut Mcu,
     tool: &mut Tool,
     broker: SocketAddr,
 ) -> Result<(), String> {
-    mcu.boot(stage).await?;
-    for (command, replies) in [
+    for report in boot_reports(stage.model) {
+        if report.ends_with(' ') {
+            let frame = mcu.frame().await?;
+            stage.module(&frame);
+            if !frame.starts_with(report) {
+                return Err(format!("expected {report}…, got {frame}"));
+            }
+        } else {
+            mcu.expect(stage, report).await?;
+        }
+    }
+    for (line, frames) in [
         ("AT", &["OK"][..]),
         ("AT+CPIN?", &["+CPIN: READY", "OK"]),
         ("AT+CSQ", &["+CSQ: 24,0", "OK"]),
-        ("AT+CGREG?", &["+CGREG: 0,1", "OK"]),
-        ("AT+CGATT?", &["+CGATT: 1", "OK"]),
-        ("AT+MCONFIG=868488076771714,root,luat123456", &["OK"]),
     ] {
-        mcu.command(stage, command, replies).await?;
+        mcu.command(stage, line, frames).await?;
     }
-    let start = format!("AT+MIPSTART=\"{}\",\"{}\"", broker.ip(), broker.port());
-    mcu.command(stage, &start, &["OK", "CONNECT OK"]).await?;
-    mcu.command(stage, "AT+MCONNECT=1,60", &["OK", "CONNACK OK"])
-        .await?;
-    let subscribe = format!("AT+MSUB=\"{}\",0", FROM_TOOL.0);
-    mcu.command(stage, &subscribe, &["OK", "SUBACK"]).await?;
-
-    let publish = format!("AT+MPUB=\"{}\",0,0,\"{}\"", FROM_MODULE.0, FROM_MODULE.1);
-    mcu.command(stage, &publish, &["OK"]).await?;
-    tool.expect(stage, FROM_MODULE.0, FROM_MODULE.1).await?;
-
-    tool.publish(stage, FROM_TOOL.0, FROM_TOOL.1).await?;
-    let report = format!(
-        "+MSUB: \"{}\",{} byte,{}",
-        FROM_TOOL.0,
-        FROM_TOOL.1.len(),
-        FROM_TOOL.1
-    );
-    mcu.expect(stage, &report).await?;
-
-    mcu.command(stage, "AT+MDISCONNECT", &["OK"]).await?;
-    mcu.command(stage, "AT+MIPCLOSE", &["OK"]).await
+    mcu.attach(stage).await?;
+    for act in acts(stage.model, broker) {
+        match act {
+            Act::Command(line, frames) => {
+                let frames: Vec<&str> = frames.iter().map(String::as_str).collect();
+                mcu.command(stage, &line, &frames).await?;
+            }
+            Act::Data(line, data, frames) => {
+                mcu.command(stage, &line, &[]).await?;
+                mcu.take("\r\n> ")
+                    .await
+                    .map_err(|got| format!("expected the prompt, got {got}"))?;
+                stage.module(">");
+                stage.host(&data);
+                mcu.send(data.as_bytes()).await?;
+                for frame in &frames {
+                    mcu.expect(stage, frame).await?;
+                }
+            }
+            Act::ToolReceives => tool.expect(stage, FROM_MODULE.0, FROM_MODULE.1).await?,
+            Act::ToolPublishes(report) => {
+                tool.publish(stage, FROM_TOOL.0, FROM_TOOL.1).await?;
+                mcu.expect(stage, &report).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The host: what a microcontroller would do, on the other end of the PTY.
@@ -170,36 +301,25 @@ impl Mcu {
         })
     }
 
-    /// Waits until the module has told of its PDP context and the time.
-    async fn boot(&mut self, stage: &mut Stage) -> Result<(), String> {
-        for report in [
-            "RDY",
-            "+CPIN: READY",
-            "^MODE: 17,17",
-            "+E_UTRAN Service",
-            "+CGEV: ME PDN ACT 1,0",
-        ] {
-            self.expect(stage, report).await?;
+    /// Asks until the module is attached, as firmware does.
+    async fn attach(&mut self, stage: &mut Stage) -> Result<(), String> {
+        let end = tokio::time::Instant::now() + PATIENCE;
+        while tokio::time::Instant::now() < end {
+            self.command(stage, "AT+CGATT?", &[]).await?;
+            let state = self.frame().await?;
+            stage.module(&state);
+            self.expect(stage, "OK").await?;
+            match state.as_str() {
+                "+CGATT: 1" => return Ok(()),
+                "+CGATT: 0" => tokio::time::sleep(Duration::from_millis(500)).await,
+                other => return Err(format!("expected +CGATT, got {other}")),
+            }
         }
-        let time = self.frame().await?;
-        stage.module(&time);
-        if time.starts_with("+NITZ: ") {
-            Ok(())
-        } else {
-            Err(format!("expected +NITZ: …, got {time}"))
-        }
+        Err("the module does not attach".into())
     }
 
-    /// Sends a command, and compares its echo and each frame of what follows.
-    async fn command(
-        &mut self,
-        stage: &mut Stage,
-        command: &str,
-        replies: &[&str],
-    ) -> Result<(), String> {
-        stage.host(command);
-        let line = format!("{command}\r");
-        let mut rest = line.as_bytes();
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let mut rest = bytes;
         while !rest.is_empty() {
             let mut ready = self
                 .line
@@ -212,6 +332,19 @@ impl Mcu {
                 Err(_) => {}
             }
         }
+        Ok(())
+    }
+
+    /// Sends a command, and compares its echo and each frame of what follows.
+    async fn command(
+        &mut self,
+        stage: &mut Stage,
+        command: &str,
+        replies: &[&str],
+    ) -> Result<(), String> {
+        stage.host(command);
+        let line = format!("{command}\r");
+        self.send(line.as_bytes()).await?;
         self.take(&line)
             .await
             .map_err(|got| format!("{command}: expected its echo, got {got}"))?;
@@ -450,7 +583,7 @@ fn say(line: &str) {
     let _ = out.flush();
 }
 
-fn stay(device: &Path, tcp: SocketAddr, broker: SocketAddr) -> Result<(), Error> {
+fn stay(model: &Model, device: &Path, tcp: SocketAddr, broker: SocketAddr) -> Result<(), Error> {
     let (broker_host, broker_port) = (broker.ip(), broker.port());
     let device = device.display();
     let mut out = std::io::stdout().lock();
@@ -462,14 +595,19 @@ Everything stays up until Ctrl-C:
   another on a TCP port        nc -C {} {}
   the broker                   modemq sub -h {broker_host} -p {broker_port} -t '#' -v
                                modemq pub -h {broker_host} -p {broker_port} -t {} -m hello
-  in the module                AT+MIPSTART=\"{broker_host}\",{broker_port}
-                               AT+MCONNECT=1,60
-                               AT+MSUB=\"{}\",0
 ",
         tcp.ip(),
         tcp.port(),
         FROM_TOOL.0,
-        FROM_TOOL.0,
     )?;
+    // What a person types to log in and subscribe.
+    let lines = acts(model, broker).into_iter().map_while(|act| match act {
+        Act::Command(line, _) if !line.contains("PUB") => Some(line),
+        _ => None,
+    });
+    for (index, line) in lines.enumerate() {
+        let head = if index == 0 { "in the module" } else { "" };
+        writeln!(out, "  {head:<28} {line}")?;
+    }
     Ok(out.flush()?)
 }

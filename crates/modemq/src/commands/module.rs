@@ -28,7 +28,7 @@ use std::rc::Rc;
   modemq module air780ep --tcp 127.0.0.1:7000 --count 50
       fifty modules on the ports 7000 to 7049")]
 pub struct Args {
-    /// Which module: air780ep, air700eaq, nt35e
+    /// Which module: air780ep, air700eaq, nt35e, bc26, ec20
     #[arg(value_parser = parse_model)]
     model: &'static Model,
 

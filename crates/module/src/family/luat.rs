@@ -2,7 +2,7 @@
 //!
 //! The sources of each behaviour stand in the command's item in `dialect::luat`.
 
-use super::{Family, qos};
+use super::{Accepted, Family, from_hex, qos, to_hex};
 use crate::Reboot;
 use crate::api::{LinkEvent, LinkId, NetError, Output, QueryId};
 use crate::core::{Core, Outcome};
@@ -11,7 +11,7 @@ use crate::link::{Link, News, Phase};
 use crate::network::{sim_code, sim_error};
 use crate::radio::{Change, DEFAULT_CID, SavedApn};
 use crate::terminal::{DataEnd, DataMode};
-use dialect::{Form, Model, ParseError, Problem, Statement, Value, basic, luat, network, wire};
+use dialect::{Form, Model, ParseError, Problem, Statement, Value, basic, luat, network};
 use instant::Instant;
 use mqtt::{Connect, Event, QoS, SessionConfig, Suback, Version, Will};
 use std::net::IpAddr;
@@ -110,12 +110,6 @@ struct Scene {
 struct Bearer {
     open: bool,
     params: Vec<(String, String)>,
-}
-
-/// Settings that are accepted and read back, and change nothing here.
-#[derive(Default)]
-struct Accepted {
-    values: Vec<(&'static str, String)>,
 }
 
 impl Luat {
@@ -308,7 +302,8 @@ impl Family for Luat {
             }
             name @ ("+CTZU" | "+CNETLIGHT" | "+CSCLK" | "+CFGRI" | "+POWERMODE" | "^WAKEUPHEX"
             | "+IFC" | "+ICF") => {
-                self.accepted.execute(core, name, statement);
+                self.accepted
+                    .execute(core, name, statement, default_of(name));
                 Outcome::Ok
             }
             _ => return None,
@@ -1032,35 +1027,6 @@ impl Publish {
     }
 }
 
-impl Accepted {
-    fn execute(&mut self, core: &mut Core, name: &'static str, statement: &Statement<'_>) {
-        if statement.form == Form::Read {
-            let value = self
-                .values
-                .iter()
-                .find(|(own, _)| *own == name)
-                .map_or_else(|| default_of(name).to_string(), |(_, value)| value.clone());
-            core.info_text(&format!("{name}: {value}"));
-            return;
-        }
-        let mut text = Vec::new();
-        for (index, value) in statement.values.as_slice().iter().enumerate() {
-            if index > 0 {
-                text.push(b',');
-            }
-            match value {
-                Value::Int(number) => {
-                    wire::write_int(*number, &mut |part| text.extend_from_slice(part));
-                }
-                value => text.extend_from_slice(value.text()),
-            }
-        }
-        self.values.retain(|(own, _)| *own != name);
-        self.values
-            .push((name, String::from_utf8_lossy(&text).into_owned()));
-    }
-}
-
 /// Messages that wait for the host: a new one takes a free slot, or that of the oldest.
 struct Inbox {
     enabled: bool,
@@ -1382,23 +1348,4 @@ fn default_of(name: &str) -> &'static str {
         "+ICF" => "3,0",
         _ => "0",
     }
-}
-
-fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
-    let (pairs, []) = text.as_chunks::<2>() else {
-        return None;
-    };
-    pairs
-        .iter()
-        .map(|[high, low]| Some(wire::hex_digit(*high)? << 4 | wire::hex_digit(*low)?))
-        .collect()
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
 }

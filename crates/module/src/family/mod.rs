@@ -2,12 +2,13 @@
 
 mod eigencomm;
 mod luat;
+mod quectel;
 
 use crate::api::{LinkEvent, LinkId, NetError, QueryId};
 use crate::core::{Core, Outcome};
 use crate::radio::Change;
 use crate::terminal::DataEnd;
-use dialect::{Family as Name, Model, ParseError, Statement};
+use dialect::{Family as Name, Form, Model, ParseError, Statement, Value, wire};
 use instant::Instant;
 use std::net::IpAddr;
 
@@ -45,6 +46,7 @@ pub(crate) trait Family: Send {
 pub(crate) fn new(model: &'static Model) -> Box<dyn Family> {
     match model.family {
         Name::Luat => Box::new(luat::Luat::new(model)),
+        Name::Quectel => Box::new(quectel::Quectel::new(model)),
         Name::EigenComm => Box::new(eigencomm::EigenComm::new()),
     }
 }
@@ -54,4 +56,64 @@ fn qos(level: Option<i64>) -> mqtt::QoS {
     level
         .and_then(|level| mqtt::QoS::try_from(u8::try_from(level).ok()?).ok())
         .unwrap_or_default()
+}
+
+/// Settings that are accepted and read back, and change nothing here.
+#[derive(Default)]
+pub(crate) struct Accepted {
+    values: Vec<(&'static str, String)>,
+}
+
+impl Accepted {
+    fn execute(
+        &mut self,
+        core: &mut Core,
+        name: &'static str,
+        statement: &Statement<'_>,
+        default: &str,
+    ) {
+        if statement.form == Form::Read {
+            let value = self
+                .values
+                .iter()
+                .find(|(own, _)| *own == name)
+                .map_or_else(|| default.to_string(), |(_, value)| value.clone());
+            core.info_text(&format!("{name}: {value}"));
+            return;
+        }
+        let mut text = Vec::new();
+        for (index, value) in statement.values.as_slice().iter().enumerate() {
+            if index > 0 {
+                text.push(b',');
+            }
+            match value {
+                Value::Int(number) => {
+                    wire::write_int(*number, &mut |part| text.extend_from_slice(part));
+                }
+                value => text.extend_from_slice(value.text()),
+            }
+        }
+        self.values.retain(|(own, _)| *own != name);
+        self.values
+            .push((name, String::from_utf8_lossy(&text).into_owned()));
+    }
+}
+
+fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
+    let (pairs, []) = text.as_chunks::<2>() else {
+        return None;
+    };
+    pairs
+        .iter()
+        .map(|[high, low]| Some(wire::hex_digit(*high)? << 4 | wire::hex_digit(*low)?))
+        .collect()
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
 }

@@ -1,0 +1,1023 @@
+//! Quectel: BC26, EC20.
+//!
+//! The sources of each behaviour stand in the command's item in `dialect::quectel`.
+
+use super::{Accepted, Family, from_hex, qos, to_hex};
+use crate::Reboot;
+use crate::api::{LinkEvent, LinkId, NetError, QueryId};
+use crate::core::{Core, Outcome};
+use crate::link::{Link, News, Phase};
+use crate::network::{sim_code, sim_error};
+use crate::radio::{Change, DEFAULT_CID};
+use crate::terminal::{DataEnd, DataMode};
+use dialect::{Form, Model, ParseError, Problem, Statement, Value, network, quectel as q};
+use hmac::{Hmac, Mac};
+use instant::Instant;
+use mqtt::{Connect, Event, PacketId, QoS, SessionConfig, SessionError, Version, Will};
+use sha2::Sha256;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// The identifiers of connections: 0 to 5.
+const CLIENTS: usize = 6;
+/// Messages that wait in buffer mode. Source: BG95 AN §3.2.10.
+const SLOTS: usize = 5;
+/// How long QMTOPEN may take. Source: BC26 AN §3.2.2: 75 s.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(75);
+/// The prompt. Clients wait for `>`, `> ` or CR LF `>`: this satisfies them all. Source: field.
+const PROMPT: &[u8] = b"\r\n> ";
+/// Data that stops coming is given up after so long.
+// Inferred from the BC660K, which leaves data mode after 60 s.
+const DATA_IDLE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Quectel {
+    model: &'static Model,
+    clients: [Client; CLIENTS],
+    pending: Option<Publish>,
+    accepted: Accepted,
+    /// AT+QIACT: whether the host has activated the context.
+    active: bool,
+    /// AT+QICSGP
+    apn: [String; 3],
+}
+
+/// One connection, and what is configured for it.
+struct Client {
+    link: Link,
+    config: Config,
+    host: String,
+    port: u16,
+    give_up: Option<Instant>,
+    /// Packets under way: their identifiers, the host's, and whether QMTPUBEX is answered.
+    sent: Vec<(PacketId, u16, bool)>,
+    kept: [Option<Kept>; SLOTS],
+}
+
+struct Kept {
+    id: u16,
+    topic: String,
+    payload: Vec<u8>,
+}
+
+/// AT+QMTCFG. It stays when the connection is closed, and goes with the power.
+#[derive(Clone)]
+struct Config {
+    keep_alive: u16,
+    clean: bool,
+    /// Seconds, repetitions, notice.
+    timeout: [u8; 3],
+    will: Option<LastWill>,
+    version: u8,
+    /// Send and receive in hexadecimal digits.
+    hex: [bool; 2],
+    /// Keep messages; show their length.
+    recv: [bool; 2],
+    tls: bool,
+    huawei: Option<(String, String)>,
+}
+
+#[derive(Clone)]
+struct LastWill {
+    qos: QoS,
+    retain: bool,
+    topic: String,
+    message: Vec<u8>,
+}
+
+/// A publish that waits for its data.
+struct Publish {
+    client: usize,
+    id: u16,
+    qos: QoS,
+    retain: bool,
+    topic: String,
+    extended: bool,
+}
+
+impl Quectel {
+    pub(crate) fn new(model: &'static Model) -> Self {
+        let is_nb = is_bc26(model);
+        let config = Config {
+            keep_alive: 120,
+            clean: true,
+            timeout: [if is_nb { 10 } else { 5 }, 3, 0],
+            will: None,
+            version: 3,
+            hex: [false; 2],
+            recv: [false; 2],
+            tls: false,
+            huawei: None,
+        };
+        Self {
+            model,
+            clients: std::array::from_fn(|_| Client {
+                link: Link::new(session_config(model, &config)),
+                config: config.clone(),
+                host: String::new(),
+                port: 0,
+                give_up: None,
+                sent: Vec::new(),
+                kept: Default::default(),
+            }),
+            pending: None,
+            accepted: Accepted::default(),
+            active: false,
+            apn: Default::default(),
+        }
+    }
+}
+
+fn is_bc26(model: &Model) -> bool {
+    model.name == "bc26"
+}
+
+fn session_config(model: &Model, config: &Config) -> SessionConfig {
+    SessionConfig {
+        max_packet: (model.limits.report + 512) as u32,
+        // Source: BC26 FW, BG95 AN: five messages in flight.
+        max_in_flight: 5,
+        retry: Some(Duration::from_secs(config.timeout[0].into())),
+        attempts: config.timeout[1] + 1,
+        ..SessionConfig::default()
+    }
+}
+
+impl Family for Quectel {
+    fn execute(&mut self, core: &mut Core, statement: &Statement<'_>) -> Option<Outcome> {
+        let values = &statement.values;
+        let read = statement.form == Form::Read;
+        let index = values.int(0).unwrap_or(0) as usize;
+        Some(match statement.command.name {
+            "+QMTOPEN" if read => {
+                for (index, client) in self
+                    .clients
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, client)| client.is_open())
+                {
+                    core.info(
+                        &q::OPEN_READ,
+                        &[
+                            (index as i64).into(),
+                            client.host.as_str().into(),
+                            i64::from(client.port).into(),
+                        ],
+                    );
+                }
+                Outcome::Ok
+            }
+            "+QMTOPEN" => self.open(core, index, statement),
+            "+QMTCLOSE" => self.close(core, index),
+            "+QMTCONN" if read => {
+                for (index, client) in self
+                    .clients
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, client)| client.is_open())
+                {
+                    let state: u8 = match client.link.phase {
+                        Phase::LoggingIn => 2,
+                        Phase::Up => 3,
+                        _ => 1,
+                    };
+                    core.info(&q::CONN_READ, &[(index as i64).into(), state.into()]);
+                }
+                Outcome::Ok
+            }
+            "+QMTCONN" => self.log_in(core, index, statement),
+            "+QMTDISC" => self.log_out(core, index),
+            "+QMTSUB" => self.subscribe(core, index, statement),
+            "+QMTUNS" => self.unsubscribe(core, index, statement),
+            "+QMTPUB" | "+QMTPUBEX" => self.publish(core, index, statement),
+            "+QMTRECV" => self.receive(core, index, statement),
+            "+CGPADDR" => {
+                if core.radio.is_active(DEFAULT_CID) {
+                    let address = core.radio.address(DEFAULT_CID).to_string();
+                    core.info(&q::CGPADDR, &[DEFAULT_CID.into(), address.as_str().into()]);
+                }
+                Outcome::Ok
+            }
+            "I" => {
+                let revision = format!("Revision: {}", self.model.firmware);
+                for line in ["Quectel", self.model.title, &revision] {
+                    core.info_text(line);
+                }
+                Outcome::Ok
+            }
+            "+CGMI" => {
+                core.info_text("Quectel");
+                Outcome::Ok
+            }
+            "+CGMM" => {
+                core.info_text(self.model.title);
+                Outcome::Ok
+            }
+            "+CGMR" => {
+                core.info_text(self.model.firmware);
+                Outcome::Ok
+            }
+            "+QCCID" => {
+                if let Some(error) = sim_error(core) {
+                    return Some(error);
+                }
+                let line = format!("+QCCID: {}", core.config.identity.iccid);
+                core.info_text(&line);
+                Outcome::Ok
+            }
+            "+QNWINFO" => {
+                if core.radio.stat.has_service() {
+                    let operator = core.radio.world.plmn.clone();
+                    let values: [Value<'_>; 4] = [
+                        "FDD LTE".into(),
+                        operator.as_str().into(),
+                        "LTE BAND 3".into(),
+                        1650.into(),
+                    ];
+                    core.info(&q::QNWINFO, &values);
+                } else {
+                    // Inferred.
+                    core.info_text("+QNWINFO: No Service");
+                }
+                Outcome::Ok
+            }
+            "+QICSGP" => self.context(core, statement),
+            "+QIACT" | "+QIDEACT" => self.activate(core, statement),
+            "+QRST" => {
+                core.reboot(Reboot::Command);
+                Outcome::Ok
+            }
+            "+QPOWD" => {
+                if !is_bc26(self.model) {
+                    core.report(&q::POWERED_DOWN, &[]);
+                }
+                core.reboot(Reboot::Off);
+                Outcome::Ok
+            }
+            "+QCFG=\"nwscanmode\"" if values.is_empty() => {
+                core.info_text("+QCFG: \"nwscanmode\",0");
+                Outcome::Ok
+            }
+            "+QCFG=\"nwscanmode\"" => Outcome::Ok,
+            name @ ("+QCGDEFCONT" | "+QSCLK" | "+CPSMS" | "+CEDRXS" | "+QNBIOTEVENT") => {
+                self.accepted.execute(core, name, statement, "0");
+                Outcome::Ok
+            }
+            name if name.starts_with("+QMTCFG=") => self.configure(core, index, statement),
+            _ => return None,
+        })
+    }
+
+    fn refuse(&self, error: &ParseError) -> Outcome {
+        // Source: BC26 AN V1.1, BG95 AN and every EC2x log: plain ERROR.
+        let of_mqtt = error
+            .command
+            .is_none_or(|known| known.0.name.starts_with("+Q"));
+        match error.problem {
+            Problem::OutOfRange | Problem::TooLong if !of_mqtt => Outcome::Cme(50),
+            _ => Outcome::Error,
+        }
+    }
+
+    fn data(&mut self, core: &mut Core, data: &[u8], end: DataEnd) -> Outcome {
+        let Some(publish) = self.pending.take() else {
+            return Outcome::Error;
+        };
+        match end {
+            DataEnd::Length | DataEnd::CtrlZ => self.send(core, &publish, data),
+            DataEnd::Cancelled => Outcome::Ok,
+            DataEnd::Overflow(lost) => {
+                core.note(|| format!("{lost} bytes more than the module holds: nothing published"));
+                Outcome::Error
+            }
+            DataEnd::Idle => Outcome::Error,
+        }
+    }
+
+    fn link(&mut self, core: &mut Core, link: LinkId, event: LinkEvent<'_>) {
+        for index in 0..CLIENTS {
+            self.with_link(core, index, |link_of, core, on| {
+                link_of.event(core, link, event, on);
+            });
+        }
+    }
+
+    fn resolved(
+        &mut self,
+        _core: &mut Core,
+        _query: QueryId,
+        _answer: Result<&[IpAddr], NetError>,
+    ) {
+    }
+
+    fn network(&mut self, core: &mut Core, change: &Change) {
+        let is_nb = is_bc26(self.model);
+        match change {
+            Change::Booted if !is_nb => {
+                core.report(&q::RDY, &[]);
+                core.report(&network::CFUN, &[1.into()]);
+            }
+            Change::Sim => {
+                match sim_code(&core.radio.world.sim) {
+                    Some(code) => core.report(&network::CPIN, &[code.into()]),
+                    None => core.report_text(b"+CPIN: NOT INSERTED"),
+                }
+                if !is_nb && core.radio.world.sim == crate::Sim::Ready {
+                    core.report(&q::QUSIM, &[1.into()]);
+                    core.report(&q::SMS_DONE, &[]);
+                    core.report(&q::PB_DONE, &[]);
+                }
+            }
+            Change::PdpUp(cid) => {
+                core.state(|| format!("PDP context {cid} up"));
+                core.clock.set_from_network(core.now);
+                if is_nb && *cid == DEFAULT_CID {
+                    let address = core.radio.address(DEFAULT_CID).to_string();
+                    core.report(&q::IP, &[address.as_str().into()]);
+                }
+            }
+            Change::PdpDown { cid, by_network } => {
+                core.state(|| format!("PDP context {cid} down"));
+                if *cid == DEFAULT_CID {
+                    let was_active = std::mem::take(&mut self.active);
+                    if *by_network && was_active {
+                        core.report(&q::PDPDEACT, &[(*cid).into()]);
+                    }
+                    for (index, client) in self.clients.iter_mut().enumerate() {
+                        if client.is_open() {
+                            client.link.cut(core);
+                            client.reset();
+                            core.report(&q::STAT, &[(index as i64).into(), 1.into()]);
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn advance(&mut self, core: &mut Core) {
+        for index in 0..CLIENTS {
+            let client = &mut self.clients[index];
+            if client.give_up.is_some_and(|at| at <= core.now) {
+                let opening = client.link.phase == Phase::Opening;
+                client.link.close(core);
+                client.reset();
+                let id = index as i64;
+                if opening {
+                    core.report(&q::OPEN, &[id.into(), 5.into()]);
+                } else {
+                    core.report(&q::STAT, &[id.into(), 4.into()]);
+                }
+            }
+            self.with_link(core, index, Link::advance);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let clients = self.clients.iter();
+        clients
+            .flat_map(|client| [client.give_up, client.link.next_deadline()])
+            .flatten()
+            .min()
+    }
+
+    fn power_off(&mut self, core: &mut Core) {
+        for client in &mut self.clients {
+            client.link.cut(core);
+        }
+    }
+}
+
+impl Client {
+    /// The identifier is taken.
+    fn is_open(&self) -> bool {
+        !matches!(self.link.phase, Phase::Closed | Phase::Dead)
+    }
+
+    fn reset(&mut self) {
+        self.link.phase = Phase::Closed;
+        self.give_up = None;
+        self.sent.clear();
+        self.kept = Default::default();
+    }
+}
+
+impl Quectel {
+    fn with_link(
+        &mut self,
+        core: &mut Core,
+        index: usize,
+        act: impl FnOnce(&mut Link, &mut Core, &mut dyn FnMut(&mut Core, News<'_>)),
+    ) {
+        let is_nb = is_bc26(self.model);
+        let Client {
+            link,
+            config,
+            give_up,
+            sent,
+            kept,
+            ..
+        } = &mut self.clients[index];
+        let mut over = false;
+        act(link, core, &mut |core, news| {
+            let mut teller = Teller {
+                index: index as i64,
+                is_nb,
+                config,
+                give_up,
+                sent,
+                kept,
+            };
+            over |= teller.tell(core, &news);
+        });
+        if over {
+            let client = &mut self.clients[index];
+            client.link.close(core);
+            client.reset();
+        }
+    }
+
+    fn configure(&mut self, core: &mut Core, index: usize, statement: &Statement<'_>) -> Outcome {
+        let values = &statement.values;
+        let option = statement.command.name.split('"').nth(1).unwrap_or_default();
+        let config = &mut self.clients[index].config;
+        if values.len() == 1 {
+            let text = config.query(option);
+            let sign = if text.is_empty() { "" } else { "," };
+            core.info_text(&format!("+QMTCFG: \"{option}\"{sign}{text}"));
+            return Outcome::Ok;
+        }
+        let number = |index: usize| values.int(index);
+        let text = |index: usize| String::from_utf8_lossy(values.text(index)).into_owned();
+        match option {
+            "keepalive" => config.keep_alive = number(1).unwrap_or(120) as u16,
+            "session" => config.clean = number(1) == Some(1),
+            "timeout" => {
+                for place in 1..values.len() {
+                    if let Some(value) = number(place) {
+                        config.timeout[place - 1] = value as u8;
+                    }
+                }
+            }
+            "will" if number(1) == Some(1) => {
+                if values.len() != 6 || !mqtt::topic_name_is_valid(&text(4)) {
+                    core.note(|| {
+                        "a will that is on needs its QoS, retain flag, topic and message".into()
+                    });
+                    return Outcome::Error;
+                }
+                config.will = Some(LastWill {
+                    qos: qos(number(2)),
+                    retain: number(3) == Some(1),
+                    topic: text(4),
+                    message: values.text(5).to_vec(),
+                });
+            }
+            "will" => config.will = None,
+            "version" => config.version = number(1).unwrap_or(3) as u8,
+            "dataformat" => config.hex = [1, 2].map(|place| number(place) == Some(1)),
+            "send/mode" => config.hex[0] = number(1) == Some(1),
+            "recv/mode" => config.recv = [1, 2].map(|place| number(place) == Some(1)),
+            "ssl" => config.tls = number(1) == Some(1),
+            "hwauth" => config.huawei = Some((text(1), text(2))),
+            // Stored by the firmware, and of no effect here.
+            _ => {}
+        }
+        Outcome::Ok
+    }
+
+    fn open(&mut self, core: &mut Core, index: usize, statement: &Statement<'_>) -> Outcome {
+        let id = index as i64;
+        let Some(host) = str::from_utf8(statement.values.text(1))
+            .ok()
+            .filter(|host| !host.is_empty())
+        else {
+            return Outcome::Error;
+        };
+        let port = statement.values.int(2).unwrap_or(1883) as u16;
+        let model = self.model;
+        let client = &mut self.clients[index];
+        if client.is_open() {
+            core.report(&q::OPEN, &[id.into(), 2.into()]);
+        } else if !core.radio.is_active(DEFAULT_CID) && !core.radio.activate(DEFAULT_CID) {
+            core.report(&q::OPEN, &[id.into(), 3.into()]);
+        } else if client.config.tls {
+            core.note(|| "TLS is not built into this module yet".into());
+            core.report(&q::OPEN, &[id.into(), (-1).into()]);
+        } else {
+            client.link = Link::new(session_config(model, &client.config));
+            client.host = host.into();
+            client.port = port;
+            client.link.open(core, host, port, false);
+            client.give_up = Some(core.now + OPEN_TIMEOUT);
+        }
+        Outcome::Ok
+    }
+
+    fn close(&mut self, core: &mut Core, index: usize) -> Outcome {
+        let client = &mut self.clients[index];
+        if !client.is_open() {
+            return Outcome::Error;
+        }
+        if client.link.phase == Phase::Up {
+            client.link.log_out(core);
+        }
+        client.link.close(core);
+        client.reset();
+        core.report(&q::CLOSE, &[(index as i64).into(), 0.into()]);
+        Outcome::Ok
+    }
+
+    fn log_out(&mut self, core: &mut Core, index: usize) -> Outcome {
+        let client = &mut self.clients[index];
+        if client.link.phase != Phase::Up {
+            return Outcome::Error;
+        }
+        client.link.log_out(core);
+        client.link.close(core);
+        client.reset();
+        core.report(&q::DISC, &[(index as i64).into(), 0.into()]);
+        Outcome::Ok
+    }
+
+    fn log_in(&mut self, core: &mut Core, index: usize, statement: &Statement<'_>) -> Outcome {
+        let time = core.clock.hour(core.now);
+        let client = &mut self.clients[index];
+        if client.link.phase != Phase::Open {
+            core.note(|| "QMTCONN needs the connection of QMTOPEN: wait for its report".into());
+            return Outcome::Error;
+        }
+        let values = &statement.values;
+        let text = |place: usize| {
+            str::from_utf8(values.text(place))
+                .unwrap_or_default()
+                .to_string()
+        };
+        let (mut id, mut username, mut password) = (text(1), text(2), values.text(3).to_vec());
+        let config = &client.config;
+        if let Some((device, secret)) = &config.huawei {
+            // Source: Huawei, "Device Connection Authentication": the key is the hour, the message is the secret.
+            id = format!("{device}_0_0_{time}");
+            username.clone_from(device);
+            password = huawei_password(secret, &time).into_bytes();
+        }
+        let connect = Connect {
+            version: if config.version == 4 {
+                Version::V311
+            } else {
+                Version::V31
+            },
+            clean_session: config.clean,
+            keep_alive: config.keep_alive,
+            client_id: &id,
+            will: config.will.as_ref().map(|will| Will {
+                topic: &will.topic,
+                payload: &will.message,
+                qos: will.qos,
+                retain: will.retain,
+            }),
+            username: (!username.is_empty()).then_some(&username),
+            password: (!username.is_empty() && !password.is_empty()).then_some(&password),
+        };
+        let patience = Duration::from_secs(config.timeout[0].into());
+        if client.link.log_in(core, &connect) {
+            client.give_up = Some(core.now + patience);
+        } else {
+            core.report(&q::CONN_FAILED, &[(index as i64).into(), 2.into()]);
+        }
+        Outcome::Ok
+    }
+
+    fn subscribe(&mut self, core: &mut Core, index: usize, statement: &Statement<'_>) -> Outcome {
+        let values = &statement.values;
+        let pairs: Vec<(&str, QoS)> = (2..values.len())
+            .step_by(2)
+            .map(|place| {
+                (
+                    str::from_utf8(values.text(place)).unwrap_or_default(),
+                    qos(values.int(place + 1)),
+                )
+            })
+            .collect();
+        let id = values.int(1).unwrap_or(1) as u16;
+        self.request(core, index, id, false, |link, now, packet| {
+            link.session.subscribe(now, packet, &pairs).map(Some)
+        })
+    }
+
+    fn unsubscribe(&mut self, core: &mut Core, index: usize, statement: &Statement<'_>) -> Outcome {
+        let values = &statement.values;
+        let filters: Vec<&str> = (2..values.len())
+            .map(|place| str::from_utf8(values.text(place)).unwrap_or_default())
+            .collect();
+        let id = values.int(1).unwrap_or(1) as u16;
+        self.request(core, index, id, false, |link, now, packet| {
+            link.session.unsubscribe(now, packet, &filters).map(Some)
+        })
+    }
+
+    fn publish(&mut self, core: &mut Core, index: usize, statement: &Statement<'_>) -> Outcome {
+        let values = &statement.values;
+        let extended = statement.command.name == "+QMTPUBEX";
+        let publish = Publish {
+            client: index,
+            id: values.int(1).unwrap_or(0) as u16,
+            qos: qos(values.int(2)),
+            retain: values.int(3) == Some(1),
+            topic: String::from_utf8_lossy(values.text(4)).into_owned(),
+            extended,
+        };
+        if publish.id == 0 && publish.qos != QoS::AtMostOnce {
+            core.note(|| "msgID may be 0 with QoS 0 only".into());
+            return Outcome::Error;
+        }
+        if self.clients[index].link.phase != Phase::Up {
+            core.note(|| "no MQTT session: wait for +QMTCONN".into());
+            return Outcome::Error;
+        }
+        if !extended && values.len() > 5 {
+            return self.send(core, &publish, values.text(5));
+        }
+        let len = if extended {
+            values.int(5).and_then(|len| usize::try_from(len).ok())
+        } else {
+            None
+        };
+        self.pending = Some(publish);
+        Outcome::Data(DataMode {
+            prompt: PROMPT,
+            len,
+            until_ctrl_z: true,
+            cancel: true,
+            max: core.model.limits.publish_data,
+            idle: DATA_IDLE,
+            in_all: false,
+        })
+    }
+
+    fn send(&mut self, core: &mut Core, publish: &Publish, data: &[u8]) -> Outcome {
+        let Publish {
+            client: index,
+            id,
+            qos,
+            retain,
+            topic,
+            extended,
+        } = publish;
+        let decoded;
+        let mut data = data;
+        if self.clients[*index].config.hex[0] {
+            let Some(bytes) = from_hex(data) else {
+                core.note(|| "the data must be pairs of hexadecimal digits".into());
+                return Outcome::Error;
+            };
+            decoded = bytes;
+            data = &decoded;
+        }
+        let outcome = self.request(core, *index, *id, *extended, |link, now, packet| {
+            let packet = packet.filter(|_| *qos != QoS::AtMostOnce);
+            link.session
+                .publish_with_id(now, packet, topic, data, *qos, *retain)
+        });
+        if outcome == Outcome::Ok && *qos == QoS::AtMostOnce {
+            let line = if *extended { &q::PUBEX } else { &q::PUB };
+            let shown = if is_bc26(self.model) { 0 } else { *id };
+            core.report(
+                line,
+                &[(*index as i64).into(), i64::from(shown).into(), 0.into()],
+            );
+        }
+        outcome
+    }
+
+    /// Sends a packet under the host's identifier.
+    fn request(
+        &mut self,
+        core: &mut Core,
+        index: usize,
+        id: u16,
+        extended: bool,
+        send: impl FnOnce(
+            &mut Link,
+            Instant,
+            Option<PacketId>,
+        ) -> Result<Option<PacketId>, SessionError>,
+    ) -> Outcome {
+        let client = &mut self.clients[index];
+        if client.link.phase != Phase::Up {
+            core.note(|| "no MQTT session: wait for +QMTCONN".into());
+            return Outcome::Error;
+        }
+        match send(&mut client.link, core.now, PacketId::new(id)) {
+            Ok(packet) => {
+                client
+                    .sent
+                    .extend(packet.map(|packet| (packet, id, extended)));
+                client.link.flush(core);
+                Outcome::Ok
+            }
+            Err(error) => {
+                core.note(|| error.to_string());
+                Outcome::Error
+            }
+        }
+    }
+
+    /// AT+QMTRECV: what is kept, and reading it.
+    fn receive(&mut self, core: &mut Core, index: usize, statement: &Statement<'_>) -> Outcome {
+        if statement.form == Form::Read {
+            for (index, client) in self
+                .clients
+                .iter()
+                .enumerate()
+                .filter(|(_, client)| client.is_open())
+            {
+                let slots: Vec<_> = client
+                    .kept
+                    .iter()
+                    .map(|slot| u8::from(slot.is_some()).to_string())
+                    .collect();
+                core.info_text(&format!("+QMTRECV: {index},{}", slots.join(",")));
+            }
+            return Outcome::Ok;
+        }
+        let client = &mut self.clients[index];
+        if !client.is_open() {
+            return Outcome::Error;
+        }
+        let wanted = statement.values.int(1);
+        let show_len = client.config.recv[1];
+        for slot in 0..SLOTS {
+            if wanted.is_none_or(|wanted| wanted == slot as i64)
+                && let Some(message) = client.kept[slot].take()
+            {
+                let (line, values) = message_line(index as i64, &message, show_len);
+                core.info(line, &values);
+            }
+        }
+        Outcome::Ok
+    }
+
+    fn context(&mut self, core: &mut Core, statement: &Statement<'_>) -> Outcome {
+        let values = &statement.values;
+        if values.len() == 1 {
+            let [apn, user, password] = &self.apn;
+            core.info(
+                &q::QICSGP,
+                &[
+                    1.into(),
+                    apn.as_str().into(),
+                    user.as_str().into(),
+                    password.as_str().into(),
+                    0.into(),
+                ],
+            );
+            return Outcome::Ok;
+        }
+        self.apn = [2, 3, 4].map(|place| String::from_utf8_lossy(values.text(place)).into_owned());
+        if let Some(context) = core
+            .radio
+            .contexts
+            .iter_mut()
+            .find(|context| context.cid == DEFAULT_CID)
+        {
+            context.apn.clone_from(&self.apn[0]);
+        }
+        Outcome::Ok
+    }
+
+    fn activate(&mut self, core: &mut Core, statement: &Statement<'_>) -> Outcome {
+        if statement.form == Form::Read {
+            if self.active {
+                let address = core.radio.address(DEFAULT_CID).to_string();
+                core.info(
+                    &q::QIACT,
+                    &[1.into(), 1.into(), 1.into(), address.as_str().into()],
+                );
+            }
+            return Outcome::Ok;
+        }
+        let up = statement.command.name == "+QIACT";
+        if up == self.active && up {
+            core.note(|| "the context is active already".into());
+            return Outcome::Error;
+        }
+        if up && !core.radio.is_active(DEFAULT_CID) && !core.radio.activate(DEFAULT_CID) {
+            return Outcome::Error;
+        }
+        self.active = up;
+        Outcome::Ok
+    }
+}
+
+impl Config {
+    fn query(&self, option: &str) -> String {
+        match option {
+            "keepalive" => self.keep_alive.to_string(),
+            "session" => u8::from(self.clean).to_string(),
+            "timeout" => self.timeout.map(|field| field.to_string()).join(","),
+            "version" => self.version.to_string(),
+            "will" => match &self.will {
+                Some(will) => format!(
+                    "1,{},{},\"{}\",\"{}\"",
+                    will.qos.level(),
+                    u8::from(will.retain),
+                    will.topic,
+                    String::from_utf8_lossy(&will.message)
+                ),
+                None => "0".into(),
+            },
+            "dataformat" => self.hex.map(|on| u8::from(on).to_string()).join(","),
+            "send/mode" => u8::from(self.hex[0]).to_string(),
+            "recv/mode" => self.recv.map(|on| u8::from(on).to_string()).join(","),
+            "ssl" => u8::from(self.tls).to_string(),
+            "pdpcid" => "1".into(),
+            "hwauth" => self
+                .huawei
+                .as_ref()
+                .map(|(device, _)| format!("\"{device}\",\"\""))
+                .unwrap_or_default(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Tells the host of one connection.
+struct Teller<'a> {
+    index: i64,
+    is_nb: bool,
+    config: &'a Config,
+    give_up: &'a mut Option<Instant>,
+    sent: &'a mut Vec<(PacketId, u16, bool)>,
+    kept: &'a mut [Option<Kept>; SLOTS],
+}
+
+impl Teller<'_> {
+    /// True when the connection is over.
+    fn tell(&mut self, core: &mut Core, news: &News<'_>) -> bool {
+        let index = self.index;
+        match news {
+            News::Opened => {
+                *self.give_up = None;
+                core.report(&q::OPEN, &[index.into(), 0.into()]);
+                false
+            }
+            News::OpenFailed(error) => {
+                let code = if *error == NetError::Dns { 4 } else { 5 };
+                core.report(&q::OPEN, &[index.into(), code.into()]);
+                true
+            }
+            News::Closed(_) => {
+                core.report(&q::STAT, &[index.into(), 1.into()]);
+                true
+            }
+            News::Mqtt(event) => {
+                self.tell_mqtt(core, event);
+                false
+            }
+        }
+    }
+
+    fn tell_mqtt(&mut self, core: &mut Core, event: &Event<'_>) {
+        let index = self.index;
+        match event {
+            Event::Connected { .. } => {
+                *self.give_up = None;
+                core.report(&q::CONN, &[index.into(), 0.into(), 0.into()]);
+            }
+            Event::Refused(code) => {
+                *self.give_up = None;
+                core.report(&q::CONN, &[index.into(), 0.into(), code.code().into()]);
+            }
+            Event::Published { id, .. } => {
+                let (id, extended) = self.take(*id);
+                let line = if extended { &q::PUBEX } else { &q::PUB };
+                core.report(line, &[index.into(), id.into(), 0.into()]);
+            }
+            Event::Subscribed { id, codes } => {
+                let (id, _) = self.take(*id);
+                let codes: Vec<_> = codes.iter().map(ToString::to_string).collect();
+                core.report(
+                    &q::SUB,
+                    &[
+                        index.into(),
+                        id.into(),
+                        0.into(),
+                        codes.join(",").as_str().into(),
+                    ],
+                );
+            }
+            Event::Unsubscribed { id } => {
+                let (id, _) = self.take(*id);
+                core.report(&q::UNS, &[index.into(), id.into(), 0.into()]);
+            }
+            Event::TimedOut { id } => {
+                let (id, extended) = self.take(*id);
+                let line = if extended { &q::PUBEX } else { &q::PUB };
+                core.report(line, &[index.into(), id.into(), 2.into()]);
+            }
+            Event::Retransmitted { id, attempt } if self.config.timeout[2] == 1 => {
+                let (_, own, extended) = self
+                    .sent
+                    .iter()
+                    .find(|(packet, ..)| packet == id)
+                    .copied()
+                    .unwrap_or((*id, id.get(), false));
+                let name = if extended { "+QMTPUBEX" } else { "+QMTPUB" };
+                core.report_text(format!("{name}: {index},{own},1,{}", attempt - 1).as_bytes());
+            }
+            Event::PingLost if !self.is_nb => core.report(&q::PING, &[index.into(), 1.into()]),
+            Event::Message {
+                topic,
+                payload,
+                offset: 0,
+                total,
+                id,
+                ..
+            } => {
+                if payload.len() < *total {
+                    core.note(|| format!("a message of {total} bytes cut to {}", payload.len()));
+                }
+                let payload = if self.config.hex[1] {
+                    to_hex(payload).into_bytes()
+                } else {
+                    payload.to_vec()
+                };
+                let message = Kept {
+                    id: id.map_or(0, PacketId::get),
+                    topic: (*topic).into(),
+                    payload,
+                };
+                self.message(core, message);
+            }
+            _ => {}
+        }
+    }
+
+    fn message(&mut self, core: &mut Core, message: Kept) {
+        let [keep, show_len] = self.config.recv;
+        if !keep {
+            let (line, values) = message_line(self.index, &message, show_len);
+            core.report(line, &values);
+            return;
+        }
+        match self.kept.iter().position(Option::is_none) {
+            Some(slot) => {
+                self.kept[slot] = Some(message);
+                core.report(&q::RECV_KEPT, &[self.index.into(), (slot as i64).into()]);
+            }
+            // Inferred: the manuals do not say what becomes of a sixth message.
+            None => core.note(|| "all five slots are full: the message is dropped".into()),
+        }
+    }
+
+    /// The host's identifier of a packet, and whether it was AT+QMTPUBEX's.
+    fn take(&mut self, packet: PacketId) -> (i64, bool) {
+        match self.sent.iter().position(|(own, ..)| *own == packet) {
+            Some(at) => {
+                let (_, id, extended) = self.sent.remove(at);
+                (id.into(), extended)
+            }
+            None => (packet.get().into(), false),
+        }
+    }
+}
+
+fn message_line(
+    index: i64,
+    message: &Kept,
+    show_len: bool,
+) -> (&'static dialect::Line, Vec<Value<'_>>) {
+    let mut values: Vec<Value<'_>> = vec![
+        index.into(),
+        i64::from(message.id).into(),
+        message.topic.as_str().into(),
+    ];
+    if show_len {
+        values.push((message.payload.len() as i64).into());
+    }
+    values.push(message.payload.as_slice().into());
+    (if show_len { &q::RECV_LEN } else { &q::RECV }, values)
+}
+
+/// Lower-case hexadecimal HMAC-SHA256 of the secret under the hour, `YYYYMMDDHH` in UTC.
+fn huawei_password(secret: &str, time: &str) -> String {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(time.as_bytes()) else {
+        return String::new();
+    };
+    mac.update(secret.as_bytes());
+    to_hex(&mac.finalize().into_bytes()).to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn huaweis_published_vector() {
+        assert_eq!(
+            huawei_password("12345678", "2025041401"),
+            "c75150e6cb841417396819e4d2ee4358a416344a03a083e3a8567074ddec820a"
+        );
+    }
+}
