@@ -99,7 +99,7 @@ impl Module {
         self.core.now = now;
         if event == NetworkEvent::PowerCycle {
             self.core.reboot(Reboot::PowerCycle);
-        } else {
+        } else if self.core.power_is_on() {
             self.core
                 .radio
                 .event(now, &self.core.model.timing, self.core.config.pace, event);
@@ -143,25 +143,32 @@ impl Module {
             } else if let Some(outcome) = self.core.completed.take() {
                 let rest = self.waiting.take().unwrap_or_default();
                 self.conclude(outcome, rest);
-            } else if let Some(change) = self.core.next_radio_change() {
-                network::report(&mut self.core, &change);
-                self.family.network(&mut self.core, &change);
             } else if let Some(pending) = self.core.terminal.take_pending() {
                 self.process(&pending);
-            } else {
+            } else if !self.next_change() {
                 break;
             }
         }
         self.core.transmit();
     }
 
+    /// Tells of the next change of SIM, registration or PDP context; false when there is none.
+    fn next_change(&mut self) -> bool {
+        let Some(change) = self.core.next_radio_change() else {
+            return false;
+        };
+        network::report(&mut self.core, &change);
+        self.family.network(&mut self.core, &change);
+        true
+    }
+
     fn power_cycle(&mut self, how: Reboot) {
         self.family.power_off(&mut self.core);
         self.waiting = None;
+        self.family = family::new(self.core.model);
         self.core.power_off(how);
         if how != Reboot::Off {
             self.core.power_on(how);
-            self.family = family::new(self.core.model);
         }
     }
 
@@ -175,7 +182,11 @@ impl Module {
                 .take(self.core.now, &mut rest, self.core.settings.echo)
             {
                 Input::Nothing => {}
-                Input::Line { line, lost } => self.line(&line, lost),
+                Input::Line { line, lost } => {
+                    self.line(&line, lost);
+                    // What the command changed holds before the next one is read.
+                    while self.next_change() {}
+                }
                 Input::Data(end) => self.finish_data(end),
                 Input::Busy => {
                     let lost = self.core.terminal.keep_for_later(rest);

@@ -1,0 +1,192 @@
+//! Power, pace and the serial line, in virtual time.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use dialect::Model;
+use instant::Instant;
+use module::{Config, Module, NetworkEvent, Output, Pace, Sim};
+use std::time::Duration;
+
+struct Bench {
+    module: Module,
+    now: Instant,
+    /// What came, and when.
+    serial: Vec<(Instant, Vec<u8>)>,
+    off: bool,
+    bauds: Vec<(usize, u32)>,
+}
+
+impl Bench {
+    fn new(model: &str, config: Config) -> Self {
+        let module = Module::new(Instant::ZERO, Model::by_name(model).unwrap(), config);
+        let mut bench = Self {
+            module,
+            now: Instant::ZERO,
+            serial: Vec::new(),
+            off: false,
+            bauds: Vec::new(),
+        };
+        bench.drain();
+        bench
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.module.poll_output() {
+            match output {
+                Output::Serial(bytes) => self.serial.push((self.now, bytes)),
+                Output::PoweredOff => self.off = true,
+                Output::Baud(baud) => {
+                    let said: usize = self.serial.iter().map(|(_, bytes)| bytes.len()).sum();
+                    self.bauds.push((said, baud));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some(at) = self.module.next_deadline().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.module.advance(self.now);
+            self.drain();
+        }
+        self.now = end;
+    }
+
+    fn type_bytes(&mut self, bytes: &[u8]) {
+        self.module.receive(self.now, bytes);
+        self.drain();
+    }
+
+    fn text(&mut self) -> String {
+        let all: Vec<u8> = self.serial.drain(..).flat_map(|(_, bytes)| bytes).collect();
+        String::from_utf8(all).unwrap()
+    }
+}
+
+fn booted(model: &str, pace: Pace) -> Bench {
+    let mut bench = Bench::new(
+        model,
+        Config {
+            pace,
+            ..Config::default()
+        },
+    );
+    bench.run(Duration::from_secs(10));
+    bench.serial.clear();
+    bench
+}
+
+#[test]
+fn a_module_that_is_off_says_and_wants_nothing_until_power_comes() {
+    for pace in [Pace::Fast, Pace::Real] {
+        let mut bench = booted("air780ep", pace);
+        bench.type_bytes(b"AT+MIPSTART=192.0.2.1,1883\rAT+CPOWD=1\r");
+        bench.run(Duration::from_secs(5));
+        let said = bench.text();
+        assert!(
+            said.ends_with("AT+CPOWD=1\r\r\nNORMAL POWER DOWN\r\n"),
+            "{said:?}"
+        );
+        assert!(bench.off);
+        bench.type_bytes(b"AT\r");
+        bench
+            .module
+            .network(bench.now, NetworkEvent::Sim(Sim::Absent));
+        bench
+            .module
+            .network(bench.now, NetworkEvent::PdpDeactivated);
+        bench.drain();
+        assert_eq!(bench.module.next_deadline(), None, "nothing wakes it");
+        assert_eq!(bench.text(), "");
+        bench.module.network(bench.now, NetworkEvent::PowerCycle);
+        bench.drain();
+        bench.run(Duration::from_secs(10));
+        assert!(bench.text().starts_with("\r\nRDY\r\n"));
+    }
+}
+
+#[test]
+fn an_idle_module_wakes_for_nothing() {
+    for model in dialect::model::ALL {
+        let bench = booted(model.name, Pace::Real);
+        assert_eq!(bench.module.next_deadline(), None, "{}", model.name);
+    }
+}
+
+#[test]
+fn at_its_own_pace_a_reply_takes_the_models_time_and_the_lines() {
+    let mut bench = booted("air780ep", Pace::Real);
+    let start = bench.now;
+    bench.type_bytes(b"ATE0\r");
+    bench.run(Duration::from_secs(1));
+    bench.serial.clear();
+    let asked = bench.now;
+    bench.type_bytes(b"AT*I\r");
+    bench.run(Duration::from_secs(1));
+    let (first, _) = bench.serial[0];
+    assert_eq!(first - asked, Duration::from_millis(4), "the model's delay");
+    let bytes: usize = bench.serial.iter().map(|(_, bytes)| bytes.len()).sum();
+    let (last, tail) = bench.serial.last().unwrap();
+    // 115200 bit/s are 11520 bytes a second: what went before the last stretch took its time.
+    let before = u32::try_from(bytes - tail.len()).unwrap();
+    let least = Duration::from_secs(1) * before / 11_520 - Duration::from_millis(1);
+    assert!(
+        *last - first >= least,
+        "{bytes} bytes in {:?}",
+        *last - first
+    );
+    assert!(start < asked);
+}
+
+#[test]
+fn a_new_rate_holds_after_the_reply_to_the_command_that_set_it() {
+    for pace in [Pace::Fast, Pace::Real] {
+        let mut bench = booted("air780ep", pace);
+        bench.type_bytes(b"AT+IPR=9600\r");
+        bench.run(Duration::from_secs(1));
+        let said = "AT+IPR=9600\r\r\nOK\r\n";
+        assert_eq!(bench.bauds, [(said.len(), 9600)]);
+        assert_eq!(bench.text(), said);
+    }
+}
+
+#[test]
+fn any_slicing_of_the_line_gives_the_same_bytes() {
+    let script = b"AT+CSQ\r\nAT+MPUB=\"a\",0,0,\"x\x08y\"\rAT+CGATT?;+CREG?\rATE0\rAT\r";
+    let mut whole = booted("air780ep", Pace::Fast);
+    whole.type_bytes(script);
+    let whole = whole.text();
+    for size in 1..12 {
+        let mut bench = booted("air780ep", Pace::Fast);
+        for chunk in script.chunks(size) {
+            bench.type_bytes(chunk);
+        }
+        assert_eq!(bench.text(), whole, "{size} bytes at a time");
+    }
+}
+
+#[test]
+fn input_that_waits_for_a_command_is_kept_and_bounded() {
+    // CIICR takes its time when the context is down.
+    let mut bench = booted("air780ep", Pace::Real);
+    bench.type_bytes(b"ATE0\rAT+CGACT=0,1\rAT+CSTT\r");
+    bench.run(Duration::from_secs(1));
+    bench.serial.clear();
+    bench.type_bytes(b"AT+CIICR\rAT+CIFSR\r");
+    bench.run(Duration::from_millis(100));
+    assert_eq!(bench.text(), "", "it runs, and the next one waits");
+    for _ in 0..100 {
+        bench.type_bytes(&[b' '; 1000]);
+    }
+    bench.run(Duration::from_secs(2));
+    let said = bench.text();
+    assert!(
+        said.starts_with("\r\nOK\r\n\r\n10.173.90.29\r\n"),
+        "{said:?}"
+    );
+    bench.type_bytes(b"\rAT\r");
+    bench.run(Duration::from_secs(1));
+    assert!(bench.text().ends_with("\r\nOK\r\n"));
+}
