@@ -4,6 +4,8 @@
 
 mod common;
 
+use rustix::process::Signal;
+
 use common::{Broker, Host, Tool, address_of, publish, run, start};
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -87,7 +89,7 @@ fn the_will_is_published_when_the_module_is_killed() {
         );
         host.open(&broker);
         host.command("AT+MCONNECT=1,60", &["OK", "CONNACK OK"]);
-        module.signal("KILL");
+        module.signal(Signal::KILL);
         assert_eq!(tool.next(), "will gone", "{}", broker.name);
     }
 }

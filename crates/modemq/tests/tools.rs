@@ -4,6 +4,8 @@
 
 mod common;
 
+use rustix::process::Signal;
+
 use common::{Broker, Running, modemq, publish, run, start, temporary};
 use std::fs;
 use std::io::{Read, Write};
@@ -70,7 +72,7 @@ fn the_link_lives_as_long_as_the_module() {
     answers(&link);
     // A host that closes its end and comes back.
     answers(&link);
-    module.signal("TERM");
+    module.signal(Signal::TERM);
     assert!(module.wait().success());
     assert!(fs::symlink_metadata(&link).is_err(), "the link is removed");
 }
@@ -79,7 +81,7 @@ fn the_link_lives_as_long_as_the_module() {
 fn a_link_that_was_left_behind_is_replaced() {
     let link = temporary("link");
     let mut module = module_on(&link);
-    module.signal("KILL");
+    module.signal(Signal::KILL);
     module.wait();
     assert!(
         fs::symlink_metadata(&link).is_ok(),
