@@ -156,33 +156,39 @@ impl Terminal {
         let end = bytes.iter().position(|&byte| byte == b'\r');
         let (part, rest) = bytes.split_at(end.map_or(bytes.len(), |at| at + 1));
         *bytes = rest;
-        if echo {
-            // V.250 §6.2.4: characters are echoed as they come, the carriage return too. The line feed that many hosts send
-            // after it is not: the logs of the vendor show `AT+X\r` and then the reply.
-            match part {
-                [b'\n', typed @ ..] if self.line.is_empty() => self.send_now(now, typed),
-                typed => self.send_now(now, typed),
-            }
-        }
-        let text = if end.is_some() {
-            &part[..part.len() - 1]
-        } else {
-            part
-        };
-        for &byte in text {
+        let mut echoed = Vec::new();
+        for &byte in part {
             match byte {
+                b'\r' => echoed.push(byte),
+                // Many hosts send a line feed after the carriage return. It is no part of the next line, and the logs of
+                // the vendors do not show it echoed.
+                b'\n' => {}
                 // S5: the command line editing character, and what terminals send for it.
                 0x08 | 0x7f => {
-                    if self.lost > 0 {
+                    let erased = if self.lost > 0 {
                         self.lost -= 1;
+                        true
                     } else {
-                        self.line.pop();
+                        self.line.pop().is_some()
+                    };
+                    if erased {
+                        // What makes it vanish on a terminal.
+                        echoed.extend_from_slice(b"\x08 \x08");
                     }
                 }
-                b'\n' => {}
-                _ if self.line.len() < self.line_max => self.line.push(byte),
-                _ => self.lost += 1,
+                _ => {
+                    echoed.push(byte);
+                    if self.line.len() < self.line_max {
+                        self.line.push(byte);
+                    } else {
+                        self.lost += 1;
+                    }
+                }
             }
+        }
+        if echo {
+            // V.250 §6.2.4: characters are echoed as they come, the carriage return too.
+            self.send_now(now, &echoed);
         }
         if end.is_none() {
             return Input::Nothing;

@@ -169,6 +169,16 @@ fn any_slicing_of_the_line_gives_the_same_bytes() {
 }
 
 #[test]
+fn what_is_erased_vanishes_from_the_terminal() {
+    let mut bench = booted("air780ep", Pace::Fast);
+    bench.type_bytes(b"\x7fAT+CSX\x7fQ\r\n");
+    assert_eq!(
+        bench.text(),
+        "AT+CSX\x08 \x08Q\r\r\n+CSQ: 24,0\r\n\r\nOK\r\n"
+    );
+}
+
+#[test]
 fn input_that_waits_for_a_command_is_kept_and_bounded() {
     // CIICR takes its time when the context is down.
     let mut bench = booted("air780ep", Pace::Real);
