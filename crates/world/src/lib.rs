@@ -35,7 +35,7 @@ pub enum Mood {
     Up,
     /// It refuses connections.
     Down,
-    /// It takes connections and never says a word.
+    /// It takes connections and never says a word: nothing is read, sent or closed until it is up again.
     Silent,
 }
 
@@ -54,6 +54,8 @@ pub struct Bench {
     by_conn: HashMap<ConnId, LinkId>,
     /// What is under way on the network, in the order of its arrival.
     wire: BTreeMap<(Instant, u64), Parcel>,
+    /// What has reached a silent broker's machine.
+    unread: Vec<Parcel>,
     serial_number: u64,
     serial: Vec<u8>,
     published: Vec<(String, Vec<u8>)>,
@@ -69,6 +71,8 @@ enum Parcel {
     ToBroker(LinkId, Vec<u8>),
     ToModule(LinkId, Vec<u8>),
     ClosedByModule(LinkId),
+    /// The module has gone without a word: the broker is not told.
+    Vanished(LinkId),
     ClosedByBroker(LinkId),
     Resolved(QueryId, Option<IpAddr>),
 }
@@ -100,6 +104,7 @@ impl Bench {
             links: HashMap::new(),
             by_conn: HashMap::new(),
             wire: BTreeMap::new(),
+            unread: Vec::new(),
             serial_number: 0,
             serial: Vec::new(),
             published: Vec::new(),
@@ -182,7 +187,9 @@ impl Bench {
 
     /// The broker closes every connection of the module (FIN).
     pub fn drop_links(&mut self) {
-        let links: Vec<(LinkId, ConnId)> = self.links.drain().collect();
+        let mut links: Vec<(LinkId, ConnId)> = self.links.drain().collect();
+        // The order in which the module hears of it must not depend on a hash.
+        links.sort_by_key(|(link, _)| link.0);
         for (link, conn) in links {
             self.by_conn.remove(&conn);
             self.broker.link_closed(conn);
@@ -194,6 +201,13 @@ impl Bench {
     /// From now on the broker's machine behaves so.
     pub fn set_mood(&mut self, mood: Mood) {
         self.mood = mood;
+        if mood != Mood::Silent {
+            for parcel in std::mem::take(&mut self.unread) {
+                self.arrive(parcel);
+                self.settle();
+            }
+        }
+        self.settle();
     }
 
     /// One way between module and broker; 20 ms at first.
@@ -209,14 +223,10 @@ impl Bench {
     /// When something happens next by itself.
     pub fn next_event(&self) -> Option<Instant> {
         let parcel = self.wire.keys().next().map(|(at, _)| *at);
-        [
-            parcel,
-            self.module.next_deadline(),
-            self.broker.next_deadline(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        [parcel, self.module.next_deadline(), self.broker_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Goes to the next thing that happens; false when nothing will.
@@ -257,7 +267,7 @@ impl Bench {
         {
             let parcel = parcel.remove();
             self.arrive(parcel);
-        } else if self.broker.next_deadline().is_some_and(|at| at <= self.now) {
+        } else if self.broker_deadline().is_some_and(|at| at <= self.now) {
             self.broker.advance(self.now);
         } else {
             self.module.advance(self.now);
@@ -265,9 +275,20 @@ impl Bench {
         self.settle();
     }
 
+    /// A silent broker's clock stands still, as everything of it does.
+    fn broker_deadline(&self) -> Option<Instant> {
+        let awake = self.mood != Mood::Silent;
+        self.broker.next_deadline().filter(|_| awake)
+    }
+
     fn arrive(&mut self, parcel: Parcel) {
         let now = self.now;
         match parcel {
+            Parcel::ToBroker(..) | Parcel::ClosedByModule(_) | Parcel::Vanished(_)
+                if self.mood == Mood::Silent =>
+            {
+                self.unread.push(parcel);
+            }
             Parcel::Opened(link) => self.module.receive_link(now, link, LinkEvent::Opened),
             Parcel::Failed(link, error) => {
                 self.module
@@ -278,9 +299,7 @@ impl Bench {
             }
             Parcel::ClosedByBroker(link) => self.module.receive_link(now, link, LinkEvent::Closed),
             Parcel::ToBroker(link, bytes) => {
-                if let Some(conn) = self.links.get(&link)
-                    && self.mood != Mood::Silent
-                {
+                if let Some(conn) = self.links.get(&link) {
                     self.broker.receive(now, *conn, &bytes);
                 }
             }
@@ -288,6 +307,11 @@ impl Bench {
                 if let Some(conn) = self.links.remove(&link) {
                     self.by_conn.remove(&conn);
                     self.broker.link_closed(conn);
+                }
+            }
+            Parcel::Vanished(link) => {
+                if let Some(conn) = self.links.remove(&link) {
+                    self.by_conn.remove(&conn);
                 }
             }
             Parcel::Resolved(query, Some(address)) => {
@@ -302,7 +326,9 @@ impl Bench {
         loop {
             if let Some(output) = self.module.poll_output() {
                 self.do_for_module(output);
-            } else if let Some(output) = self.broker.poll_output() {
+            } else if self.mood != Mood::Silent
+                && let Some(output) = self.broker.poll_output()
+            {
                 self.do_for_broker(output);
             } else {
                 return;
@@ -327,10 +353,9 @@ impl Bench {
                 }
             }
             Output::Send { link, bytes } => self.send(Parcel::ToBroker(link, bytes)),
-            // An aborted link looks to the broker as one that has ended: it has no way of knowing.
-            Output::Close { link } | Output::Abort { link } => {
-                self.send(Parcel::ClosedByModule(link));
-            }
+            Output::Close { link } => self.send(Parcel::ClosedByModule(link)),
+            // Power or bearer is gone: the broker finds out by its keep alive, or when the client comes back.
+            Output::Abort { link } => self.send(Parcel::Vanished(link)),
             Output::Resolve { query, host } => {
                 let known = self.names.contains(&host);
                 let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));

@@ -132,8 +132,12 @@ impl Device for VirtualDevice {
         let end = self.bench.now() + limit;
         loop {
             self.published.extend(self.bench.take_published());
-            if !self.published.is_empty() || self.bench.next_event().is_none_or(|at| at > end) {
+            if !self.published.is_empty() {
                 return self.published.pop_front();
+            }
+            if self.bench.next_event().is_none_or(|at| at > end) {
+                self.bench.run_for(end - self.bench.now());
+                return None;
             }
             self.bench.step();
         }
