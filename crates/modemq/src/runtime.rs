@@ -25,6 +25,11 @@ const LINK_BACKLOG: usize = 1024 * 1024;
 /// How long a link that was closed waits for the peer to close as well.
 const LINGER: Duration = Duration::from_secs(2);
 
+thread_local! {
+    /// What a link had to say, on its way to its module: one buffer for all modules of the thread.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; 16 * 1024]);
+}
+
 /// One module with its port.
 pub struct Host {
     module: Module,
@@ -104,8 +109,7 @@ impl Host {
     /// # Errors
     /// The port is broken.
     pub async fn run(mut self) -> io::Result<()> {
-        let mut buffer = vec![0; 16 * 1024];
-        let mut link_buffer = vec![0; 16 * 1024];
+        let mut buffer = vec![0; 1024];
         loop {
             self.act();
             let deadline = self.next_deadline();
@@ -124,7 +128,7 @@ impl Host {
                     self.serial.drain(..n);
                     self.report_loss();
                 }
-                ready = poll_fn(|context| poll_links(links, context)) => self.serve(&ready, &mut link_buffer),
+                ready = poll_fn(|context| poll_links(links, context)) => SCRATCH.with_borrow_mut(|scratch| self.serve(&ready, scratch)),
                 Some(found) = self.found.1.recv() => self.take(found),
                 Some(event) = self.events.recv() => self.module.network(self.clock.now(), event),
                 () = self.clock.sleep_until(deadline) => {
