@@ -375,7 +375,7 @@ fn new_terminal(model: &Model, config: &Config) -> Terminal {
         Pace::Real => model.timing.report,
         Pace::Fast => Duration::ZERO,
     };
-    Terminal::new(model.limits.line, gap)
+    Terminal::new(model.limits.line, gap, config.pace == Pace::Real)
 }
 
 impl Settings {

@@ -191,7 +191,7 @@ impl Module {
                 Input::Busy => {
                     let lost = self.core.terminal.keep_for_later(rest);
                     if lost > 0 {
-                        self.core.note(|| format!("{lost} bytes lost: they came while a command was running and the input buffer was full"));
+                        self.core.note(|| format!("{lost} bytes lost: they came faster than the module answers, and its input buffer was full"));
                     }
                     return;
                 }

@@ -9,6 +9,12 @@ const PENDING_MAX: usize = 16 * 1024;
 /// Bytes of reports that wait for the line; a report beyond them is lost.
 const REPORTS_MAX: usize = 256 * 1024;
 
+/// Bytes of echo and replies that wait for a line with a rate; beyond them no more commands are taken, so that a host that
+/// types faster than the line carries the answers costs a bounded amount.
+const TX_MAX: usize = 256 * 1024;
+/// The most of a line that is taken, and echoed, at a time.
+const STRETCH: usize = 4 * 1024;
+
 /// What a stretch of input has led to.
 pub(crate) enum Input {
     /// Nothing yet.
@@ -17,7 +23,7 @@ pub(crate) enum Input {
     Line { line: Vec<u8>, lost: usize },
     /// The data that a command waited for has ended.
     Data(DataEnd),
-    /// A command runs: nothing was taken.
+    /// A command runs, or too much waits for the line: nothing was taken.
     Busy,
 }
 
@@ -64,6 +70,9 @@ pub(crate) struct Terminal {
     pending: Vec<u8>,
     /// Frames for the host, each with the time before which it does not go.
     tx: VecDeque<(Instant, Vec<u8>)>,
+    tx_len: usize,
+    /// Whether the line has a rate, so that frames can pile up.
+    paced: bool,
     /// Reports for the host; they wait while a command runs.
     reports: VecDeque<Vec<u8>>,
     reports_len: usize,
@@ -90,7 +99,7 @@ enum Mode {
 }
 
 impl Terminal {
-    pub(crate) fn new(line_max: usize, gap: Duration) -> Self {
+    pub(crate) fn new(line_max: usize, gap: Duration, paced: bool) -> Self {
         Self {
             line_max,
             mode: Mode::Command,
@@ -98,6 +107,8 @@ impl Terminal {
             lost: 0,
             pending: Vec::new(),
             tx: VecDeque::new(),
+            tx_len: 0,
+            paced,
             reports: VecDeque::new(),
             reports_len: 0,
             last_reply: None,
@@ -108,8 +119,13 @@ impl Terminal {
 
     /// Takes from `bytes` up to the end of a command line or of the data that is awaited.
     pub(crate) fn take(&mut self, now: Instant, bytes: &mut &[u8], echo: bool) -> Input {
+        // What was kept comes first.
+        let waits = !self.pending.is_empty();
+        let congested = self.is_congested();
         match &mut self.mode {
+            _ if waits => Input::Busy,
             Mode::Busy => Input::Busy,
+            Mode::Command if congested => Input::Busy,
             Mode::Command => self.take_line(now, bytes, echo),
             Mode::Data {
                 how,
@@ -153,8 +169,9 @@ impl Terminal {
     }
 
     fn take_line(&mut self, now: Instant, bytes: &mut &[u8], echo: bool) -> Input {
-        let end = bytes.iter().position(|&byte| byte == b'\r');
-        let (part, rest) = bytes.split_at(end.map_or(bytes.len(), |at| at + 1));
+        let stretch = &bytes[..bytes.len().min(STRETCH)];
+        let end = stretch.iter().position(|&byte| byte == b'\r');
+        let (part, rest) = bytes.split_at(end.map_or(stretch.len(), |at| at + 1));
         *bytes = rest;
         let mut echoed = Vec::new();
         for &byte in part {
@@ -253,9 +270,14 @@ impl Terminal {
         bytes.len() - room
     }
 
-    /// Input that was kept, once no command runs.
+    /// Input that was kept, once it can be taken.
     pub(crate) fn take_pending(&mut self) -> Option<Vec<u8>> {
-        let ready = !self.pending.is_empty() && !matches!(self.mode, Mode::Busy);
+        let stuck = match self.mode {
+            Mode::Busy => true,
+            Mode::Command => self.is_congested(),
+            Mode::Data { .. } => false,
+        };
+        let ready = !self.pending.is_empty() && !stuck;
         ready.then(|| std::mem::take(&mut self.pending))
     }
 
@@ -263,6 +285,7 @@ impl Terminal {
     pub(crate) fn send(&mut self, at: Instant, frame: Vec<u8>) {
         let at = self.tx.back().map_or(at, |(before, _)| at.max(*before));
         self.last_reply = Some(at);
+        self.tx_len += frame.len();
         self.tx.push_back((at, frame));
     }
 
@@ -271,7 +294,12 @@ impl Terminal {
             return;
         }
         let at = self.tx.back().map_or(now, |(before, _)| now.max(*before));
+        self.tx_len += bytes.len();
         self.tx.push_back((at, bytes.to_vec()));
+    }
+
+    fn is_congested(&self) -> bool {
+        self.paced && self.tx_len > TX_MAX
     }
 
     /// Sends a report once no command runs, and no sooner than a report may follow a reply; false when it was lost.
@@ -309,6 +337,7 @@ impl Terminal {
         }
         let Some(baud) = baud else {
             let (_, frame) = self.tx.pop_front()?;
+            self.tx_len -= frame.len();
             return Some(frame);
         };
         if self.line_free > now {
@@ -323,6 +352,7 @@ impl Terminal {
         } else {
             self.tx.pop_front()?.1
         };
+        self.tx_len -= bytes.len();
         let micros = bytes.len() as u64 * 10_000_000 / u64::from(baud.max(1));
         self.line_free = now + Duration::from_micros(micros);
         Some(bytes)
