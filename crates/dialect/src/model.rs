@@ -20,6 +20,8 @@ pub struct Model {
     pub family: Family,
     /// Its commands, in the order of look-up.
     pub commands: Tables,
+    /// Forms that a tutorial prints and the firmware refuses, each with the form that works as its title.
+    pub as_written: Tables,
     /// The words of its error codes.
     pub cme: &'static [Meaning],
     /// What it holds.
@@ -123,6 +125,7 @@ const AIR780EP: Model = Model {
     firmware: "AirM2M_780EP_V1007_LTE_AT",
     family: Family::Luat,
     commands: &[luat::COMMANDS, network::COMMANDS, basic::COMMANDS],
+    as_written: &[],
     cme: luat::CME,
     limits: Limits {
         // Inferred: room for the longest message with each byte escaped, and the command around it.
@@ -180,6 +183,7 @@ const NT35E: Model = Model {
     firmware: "NT35E-R01-STD",
     family: Family::EigenComm,
     commands: &[eigencomm::COMMANDS, network::COMMANDS, basic::COMMANDS],
+    as_written: &[],
     cme: eigencomm::CME,
     limits: Limits {
         // Source: firmware, the input queue.
@@ -217,6 +221,7 @@ const BC26: Model = Model {
         network::COMMANDS,
         basic::COMMANDS,
     ],
+    as_written: &[quectel::BC26_AS_WRITTEN],
     cme: quectel::CME,
     limits: Limits {
         // Inferred: room for the longest inline publish.
@@ -252,6 +257,7 @@ const EC20: Model = Model {
         network::COMMANDS,
         basic::COMMANDS,
     ],
+    as_written: &[quectel::EC20_AS_WRITTEN],
     limits: Limits {
         line: 2048,
         publish: 0,

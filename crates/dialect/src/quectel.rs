@@ -510,6 +510,54 @@ pub const EC20: &[&Command] = &[
     &Command::new("+QCCID", "The SIM's number", "EC2x AT").execute().test(&[]),
 ];
 
+/// Forms of the fourth tutorial that the BC26 refuses. The title is the form that works.
+pub const BC26_AS_WRITTEN: &[&Command] = &[
+    &Command::new("+CNOPS", "AT+COPS=0", AS_WRITTEN).set(&[Param::one_of("mode", &[0])]),
+    &Command::new("+CGACT", "AT+CGACT=0,1", AS_WRITTEN).set(&[Param::one_of("state", &[1]), Param::one_of("cid", &[0])]),
+    &Command::new("+QMTOPEN", "AT+QMTOPEN=0,\"host\",1883", AS_WRITTEN).set(&[ID, Param::text("tcp", 3), Param::text("host_name", 100), Param::int("port", 1, 65_535)]),
+    &Command::new("+QMTCONN", "AT+QMTCFG=\"keepalive\",0,60 before QMTOPEN, then AT+QMTCONN=0,\"clientID\",\"username\",\"password\"", AS_WRITTEN)
+        .set(&[
+            ID,
+            Param::text("clientID", 128),
+            Param::int("keepalive", 0, 3600),
+            Param::int("clean_session", 0, 1),
+            Param::int("will", 0, 1),
+            Param::int("will_qos", 0, 2),
+            Param::text("username", 256),
+            Param::text("password", 256),
+        ]),
+    &Command::new("+QMTSUB", "AT+QMTSUB=0,1,\"topic\",0", AS_WRITTEN).set(&[ID, Param::int("number", 0, 65_535), TOPIC]),
+    &Command::new("+QMTPUB", "AT+QMTPUB=0,1,1,0,\"topic\", and the data up to Ctrl-Z", AS_WRITTEN)
+        .set(&[ID, MSG_ID, TOPIC, QOS, RETAIN, Param::int("dup", 0, 1), Param::int("length", 1, 1024)]),
+    &Command::new("+QMTCLS", "AT+QMTCLOSE=0", AS_WRITTEN).set(&[ID]),
+];
+
+/// Forms of the fourth tutorial that the EC20 refuses. The title is the form that works.
+pub const EC20_AS_WRITTEN: &[&Command] = &[
+    &Command::new(
+        "+QMTCONN",
+        "AT+QMTCONN=0,\"clientID\",\"username\",\"password\"",
+        AS_WRITTEN,
+    )
+    .set(&[
+        ID,
+        Param::text("username", 256),
+        Param::text("password", 256),
+        Param::int("first", 0, 1),
+        Param::int("second", 0, 1),
+    ]),
+    &Command::new("+QMTSUB", "AT+QMTSUB=0,1,\"topic\",1", AS_WRITTEN).set(&[ID, TOPIC, QOS]),
+    &Command::new(
+        "+QMTPUB",
+        "AT+QMTPUBEX=0,0,0,0,\"topic\",<length>, and the data after the prompt",
+        AS_WRITTEN,
+    )
+    .set(&[ID, TOPIC, QOS, RETAIN, Param::rest("payload", 1548)]),
+    &Command::new("+QMTSTAT", "AT+QMTCONN?", AS_WRITTEN).set(&[ID]),
+];
+
+const AS_WRITTEN: &str = "the fourth tutorial, as it stands there";
+
 /// What `AT+CMEE=2` says for each code. Source: BC26 AT §6, EC2x AT table 22.
 pub const CME: &[Meaning] = &[
     m(3, "Operation not allowed"),

@@ -297,6 +297,8 @@ pub struct Config {
     pub unix_time: Option<u64>,
     /// Bits per second of the UART; `None`: the model's default.
     pub baud: Option<u32>,
+    /// Whether the tutorials' own forms are taken where the firmware refuses them; the trace marks each.
+    pub as_written: bool,
     /// Whether [`Output::Trace`] is wanted.
     pub trace: bool,
 }

@@ -235,12 +235,13 @@ impl Module {
                 return;
             }
             self.core.terminal.begin();
+            let before = (!self.core.model.as_written.is_empty()).then(|| rest.clone());
             let (outcome, left) = match command::parse(self.core.model.commands, &mut rest) {
                 Ok((statement, left)) => (
                     execute(&mut self.core, &mut *self.family, &statement),
                     left.len(),
                 ),
-                Err(error) => (self.refuse(&error), 0),
+                Err(error) => (self.as_written(before, &error), 0),
             };
             rest.drain(..rest.len() - left);
             if outcome != Outcome::Ok {
@@ -248,6 +249,23 @@ impl Module {
                 return;
             }
         }
+    }
+
+    /// A line that the firmware refuses may be one that a tutorial prints: the trace shows the form that works, and with
+    /// the option for it the line is carried out all the same.
+    fn as_written(&mut self, before: Option<Vec<u8>>, error: &ParseError) -> Outcome {
+        let mut line = before.unwrap_or_default();
+        let Ok((statement, _)) = command::parse(self.core.model.as_written, &mut line) else {
+            return self.refuse(error);
+        };
+        let works = statement.command.title;
+        self.core.note(|| {
+            format!("hardware refuses this line of the tutorial; the form that works: {works}")
+        });
+        if !self.core.config.as_written {
+            return self.refuse(error);
+        }
+        self.family.as_written(&mut self.core, &statement)
     }
 
     fn refuse(&mut self, error: &ParseError) -> Outcome {

@@ -65,6 +65,10 @@ pub struct Args {
     #[arg(long, value_name = "PACE", default_value = "real")]
     pace: PaceArg,
 
+    /// Also take the tutorials' own forms where the firmware refuses them; the trace marks each
+    #[arg(long)]
+    as_written: bool,
+
     /// Print every line both ways, MQTT packets and changes of state, to standard error
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "text")]
     trace: Option<Format>,
@@ -275,6 +279,7 @@ fn config(args: &Args, index: u16, trace: bool) -> Config {
         },
         unix_time: unix_time(),
         baud: args.baud,
+        as_written: args.as_written,
         trace,
     }
 }

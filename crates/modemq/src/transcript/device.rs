@@ -197,6 +197,7 @@ fn configure(
         }
         "apn-allow" => config.radio.allowed_apns.push(value.into()),
         "apn" => config.radio.default_apn = value.into(),
+        "as-written" => config.as_written = value == "on",
         "time" if value == "unknown" => config.unix_time = None,
         "broker-user" => {
             let (name, password) = value.split_once(':').ok_or_else(wrong)?;
@@ -204,7 +205,7 @@ fn configure(
         }
         _ => {
             return Err(format!(
-                "@module {key}: there are sim, signal, registration, apn, apn-allow, time, broker-user"
+                "@module {key}: there are sim, signal, registration, apn, apn-allow, time, as-written, broker-user"
             ));
         }
     }

@@ -17,6 +17,11 @@ pub(crate) trait Family: Send {
     /// Runs a command; `None` when it is not the family's own.
     fn execute(&mut self, core: &mut Core, statement: &Statement<'_>) -> Option<Outcome>;
 
+    /// Runs a line that a tutorial prints and the firmware refuses.
+    fn as_written(&mut self, _core: &mut Core, _statement: &Statement<'_>) -> Outcome {
+        Outcome::Error
+    }
+
     /// The refusal of a known command that is not well formed.
     fn refuse(&self, error: &ParseError) -> Outcome;
 

@@ -92,6 +92,8 @@ struct Publish {
     retain: bool,
     topic: String,
     extended: bool,
+    /// In the tutorial's form, whose data ends with a pause.
+    as_written: bool,
 }
 
 impl Quectel {
@@ -166,7 +168,7 @@ impl Family for Quectel {
                 }
                 Outcome::Ok
             }
-            "+QMTOPEN" => self.open(core, index, statement),
+            "+QMTOPEN" => self.open(core, index, values.text(1), values.int(2)),
             "+QMTCLOSE" => self.close(core, index),
             "+QMTCONN" if read => {
                 for (index, client) in self
@@ -184,7 +186,11 @@ impl Family for Quectel {
                 }
                 Outcome::Ok
             }
-            "+QMTCONN" => self.log_in(core, index, statement),
+            "+QMTCONN" => self.log_in(
+                core,
+                index,
+                [values.text(1), values.text(2), values.text(3)],
+            ),
             "+QMTDISC" => self.log_out(core, index),
             "+QMTSUB" => self.subscribe(core, index, statement),
             "+QMTUNS" => self.unsubscribe(core, index, statement),
@@ -267,6 +273,83 @@ impl Family for Quectel {
         })
     }
 
+    fn as_written(&mut self, core: &mut Core, statement: &Statement<'_>) -> Outcome {
+        let values = &statement.values;
+        let index = values.int(0).unwrap_or(0) as usize;
+        let is_nb = is_bc26(self.model);
+        match statement.command.name {
+            "+QMTOPEN" => self.open(core, index, values.text(2), values.int(3)),
+            "+QMTCONN" if is_nb => {
+                let config = &mut self.clients[index].config;
+                config.keep_alive = values.int(2).unwrap_or(120) as u16;
+                config.clean = values.int(3) == Some(1);
+                self.log_in(
+                    core,
+                    index,
+                    [values.text(1), values.text(6), values.text(7)],
+                )
+            }
+            // The tutorial gives no client id: the user name stands for it.
+            "+QMTCONN" => self.log_in(
+                core,
+                index,
+                [values.text(1), values.text(1), values.text(2)],
+            ),
+            "+QMTSUB" => {
+                let (id, topic, level) = if is_nb {
+                    (values.int(1), values.text(2), None)
+                } else {
+                    (Some(1), values.text(1), values.int(2))
+                };
+                let filters = [(str::from_utf8(topic).unwrap_or_default(), qos(level))];
+                let id = id.unwrap_or(1).max(1) as u16;
+                self.request(core, index, id, false, |link, now, packet| {
+                    link.session.subscribe(now, packet, &filters).map(Some)
+                })
+            }
+            "+QMTPUB" => {
+                let (topic, first) = if is_nb { (2, 3) } else { (1, 2) };
+                let publish = Publish {
+                    client: index,
+                    id: if is_nb {
+                        values.int(1).unwrap_or(1) as u16
+                    } else {
+                        1
+                    },
+                    qos: qos(values.int(first)),
+                    retain: values.int(first + 1) == Some(1),
+                    topic: String::from_utf8_lossy(values.text(topic)).into_owned(),
+                    extended: false,
+                    as_written: true,
+                };
+                if !is_nb {
+                    return self.send(core, &publish, values.text(4));
+                }
+                self.pending = Some(publish);
+                Outcome::Data(DataMode {
+                    prompt: PROMPT,
+                    until_ctrl_z: true,
+                    cancel: true,
+                    max: values.int(6).unwrap_or(512) as usize,
+                    // The tutorial names a length that is not the text's, and no end: a pause is one.
+                    idle: Duration::from_secs(2),
+                    ..DataMode::default()
+                })
+            }
+            "+QMTCLS" => self.close(core, index),
+            "+QMTSTAT" => {
+                let up = self.clients[index].link.phase == Phase::Up;
+                core.info(&q::STAT, &[(index as i64).into(), u8::from(!up).into()]);
+                Outcome::Ok
+            }
+            "+CGACT" => {
+                core.radio.deactivate(DEFAULT_CID, false);
+                Outcome::Ok
+            }
+            _ => Outcome::Ok,
+        }
+    }
+
     fn refuse(&self, error: &ParseError) -> Outcome {
         // Source: BC26 AN V1.1, BG95 AN and every EC2x log: plain ERROR.
         let of_mqtt = error
@@ -283,6 +366,9 @@ impl Family for Quectel {
             return Outcome::Error;
         };
         match end {
+            DataEnd::Idle if publish.as_written && !data.is_empty() => {
+                self.send(core, &publish, data)
+            }
             DataEnd::Length | DataEnd::CtrlZ => self.send(core, &publish, data),
             DataEnd::Cancelled => Outcome::Ok,
             DataEnd::Overflow(lost) => {
@@ -486,15 +572,12 @@ impl Quectel {
         Outcome::Ok
     }
 
-    fn open(&mut self, core: &mut Core, index: usize, statement: &Statement<'_>) -> Outcome {
+    fn open(&mut self, core: &mut Core, index: usize, host: &[u8], port: Option<i64>) -> Outcome {
         let id = index as i64;
-        let Some(host) = str::from_utf8(statement.values.text(1))
-            .ok()
-            .filter(|host| !host.is_empty())
-        else {
+        let Some(host) = str::from_utf8(host).ok().filter(|host| !host.is_empty()) else {
             return Outcome::Error;
         };
-        let port = statement.values.int(2).unwrap_or(1883) as u16;
+        let port = port.unwrap_or(1883) as u16;
         let model = self.model;
         let client = &mut self.clients[index];
         if client.is_open() {
@@ -540,20 +623,16 @@ impl Quectel {
         Outcome::Ok
     }
 
-    fn log_in(&mut self, core: &mut Core, index: usize, statement: &Statement<'_>) -> Outcome {
+    fn log_in(&mut self, core: &mut Core, index: usize, texts: [&[u8]; 3]) -> Outcome {
         let time = core.clock.hour(core.now);
         let client = &mut self.clients[index];
         if client.link.phase != Phase::Open {
             core.note(|| "QMTCONN needs the connection of QMTOPEN: wait for its report".into());
             return Outcome::Error;
         }
-        let values = &statement.values;
-        let text = |place: usize| {
-            str::from_utf8(values.text(place))
-                .unwrap_or_default()
-                .to_string()
-        };
-        let (mut id, mut username, mut password) = (text(1), text(2), values.text(3).to_vec());
+        let [id, username, password] = texts;
+        let text = |bytes: &[u8]| str::from_utf8(bytes).unwrap_or_default().to_string();
+        let (mut id, mut username, mut password) = (text(id), text(username), password.to_vec());
         let config = &client.config;
         if let Some((device, secret)) = &config.huawei {
             // Source: Huawei, "Device Connection Authentication": the key is the hour, the message is the secret.
@@ -626,6 +705,7 @@ impl Quectel {
             retain: values.int(3) == Some(1),
             topic: String::from_utf8_lossy(values.text(4)).into_owned(),
             extended,
+            as_written: false,
         };
         if publish.id == 0 && publish.qos != QoS::AtMostOnce {
             core.note(|| "msgID may be 0 with QoS 0 only".into());
@@ -663,6 +743,7 @@ impl Quectel {
             retain,
             topic,
             extended,
+            ..
         } = publish;
         let decoded;
         let mut data = data;
