@@ -25,16 +25,24 @@ pub struct Config {
     pub max_packet: usize,
     /// Connections at a time.
     pub max_connections: usize,
-    /// Subscriptions of one session; one more is refused with SUBACK 0x80.
+    /// Sessions, online and kept; a client that would need one more is refused with CONNACK 3.
+    pub max_sessions: usize,
+    /// Subscriptions of one session, and filters in one SUBSCRIBE; one more is refused with SUBACK 0x80.
     pub max_subscriptions: usize,
-    /// Messages of QoS 1 and 2 that wait for one session; one more is dropped and counted.
+    /// Messages of QoS 1 and 2 that wait for one session; one more is dropped and counted, so the oldest stay. QoS 0 does not
+    /// wait for a client that is away, and is not counted.
     pub max_queued: usize,
-    /// Messages of QoS 1 and 2 that one client has not acknowledged.
+    /// Bytes of topic and payload of the messages that wait for one session.
+    pub max_queued_bytes: usize,
+    /// Messages of QoS 1 and 2 that one client has not acknowledged; 1 to 65,534.
     pub max_in_flight: usize,
-    /// Bytes that wait for one connection before QoS 0 is dropped and the rest is queued.
+    /// Bytes that wait for one connection before QoS 0 is dropped and the rest is queued. A client that goes on asking and does
+    /// not read is thrown out at twice as many and [`Config::max_packet`].
     pub max_outgoing: usize,
     /// Retained messages; one more is dropped and counted.
     pub max_retained: usize,
+    /// Bytes of topic and payload of the retained messages.
+    pub max_retained_bytes: usize,
     /// How long a connection may take to send CONNECT.
     pub connect_timeout: Duration,
     /// Whether [`Output::Event`] is wanted.
@@ -49,13 +57,16 @@ impl Default for Config {
             refused_filters: Vec::new(),
             max_packet: 1 << 20,
             max_connections: 20_000,
+            max_sessions: 100_000,
             max_subscriptions: 1_000,
             // As Mosquitto's max_queued_messages.
             max_queued: 1_000,
+            max_queued_bytes: 16 << 20,
             // As Mosquitto's max_inflight_messages.
             max_in_flight: 20,
             max_outgoing: 1 << 20,
             max_retained: 100_000,
+            max_retained_bytes: 256 << 20,
             connect_timeout: Duration::from_secs(10),
             events: false,
         }
@@ -97,6 +108,8 @@ pub enum CloseReason {
     Refused,
     /// CONNECT did not come in time.
     NoConnect,
+    /// The first byte was not that of a CONNECT.
+    NotConnect,
     /// Nothing came for one and a half times the keep alive.
     KeepAlive,
     /// Another client came with the same identifier.
@@ -105,6 +118,8 @@ pub enum CloseReason {
     Dropped,
     /// There are as many connections as may be.
     TooManyConnections,
+    /// The client goes on asking and does not read the answers: [`Config::max_outgoing`].
+    NotReading,
     /// A packet was larger than the broker takes.
     TooLarge,
     /// A packet was malformed.
@@ -120,10 +135,12 @@ impl fmt::Display for CloseReason {
             Self::Disconnect => "disconnected",
             Self::Refused => "refused",
             Self::NoConnect => "no CONNECT in time",
+            Self::NotConnect => "does not begin with CONNECT",
             Self::KeepAlive => "nothing heard for 1.5 times the keep alive",
             Self::TakenOver => "taken over: another client has the same id",
             Self::Dropped => "thrown out",
             Self::TooManyConnections => "too many connections",
+            Self::NotReading => "does not read what it is sent",
             Self::TooLarge => "packet too large",
             Self::Malformed(error) => return write!(f, "malformed packet: {error}"),
             Self::Unexpected(name) => return write!(f, "unexpected {name}"),
@@ -151,6 +168,11 @@ pub enum Event {
         client_id: String,
         /// Why.
         code: ConnectCode,
+    },
+    /// A connection ended before anybody was let in or refused on it.
+    Closed {
+        /// Why.
+        reason: CloseReason,
     },
     /// A client is gone.
     Gone {
@@ -227,7 +249,7 @@ pub struct Stats {
     pub published: u64,
     /// Messages sent to subscribers.
     pub delivered: u64,
-    /// Messages dropped, since a queue was full.
+    /// Messages dropped, since a queue or the store of retained messages was full.
     pub dropped: u64,
 }
 

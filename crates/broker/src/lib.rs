@@ -18,12 +18,11 @@ mod topics;
 
 pub use api::*;
 
-use crate::session::{Message, Session};
+use crate::session::{Message, Next, Session};
 use crate::topics::{MAX_LEVELS, Retained, Subscriptions};
 use instant::Instant;
 use mqtt::{
-    Connack, Connect, ConnectCode, DecodeError, Packet, PacketId, Publish, QoS, Suback, Version,
-    frame_length,
+    Connack, Connect, ConnectCode, DecodeError, Packet, Publish, QoS, Suback, Version, frame_length,
 };
 use slab::Slab;
 use std::cmp::Reverse;
@@ -31,8 +30,17 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Buffers of up to this many bytes are kept for the next packet; larger ones are given back once they are empty.
-const KEPT_CAPACITY: usize = 256;
+/// What was sent is cut off the front of a buffer once it is more than this many bytes, and more than what is left.
+const CUT: usize = 256;
+
+/// First byte of a CONNECT.
+const CONNECT: u8 = 0x10;
+
+/// Fixed header, length of the topic, and packet identifier of a PUBLISH.
+const LARGEST_HEADER: usize = 9;
+
+/// Stale deadlines, beside one for each connection, before they are swept out.
+const STALE_DEADLINES: usize = 64;
 
 /// The broker.
 pub struct Broker {
@@ -42,7 +50,7 @@ pub struct Broker {
     by_client: HashMap<Arc<str>, usize>,
     subscriptions: Subscriptions,
     retained: Retained,
-    /// When a connection is to be looked at. An entry that no longer fits its connection is stale.
+    /// When a connection is to be looked at. An entry that is not [`Connection::due`] is stale.
     deadlines: BinaryHeap<Reverse<(Instant, ConnId)>>,
     out: VecDeque<Output>,
     stats: Stats,
@@ -66,6 +74,8 @@ struct Connection {
     /// One and a half times the keep alive; 0: none.
     patience_ms: u32,
     heard: Instant,
+    /// When it is to be looked at.
+    due: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +119,7 @@ impl Broker {
             announced: false,
             patience_ms: 0,
             heard: now,
+            due: None,
         });
         let conn = ConnId {
             slot: slot as u32,
@@ -118,8 +129,7 @@ impl Broker {
         if self.connections.len() > self.config.max_connections {
             self.end(conn, CloseReason::TooManyConnections);
         } else {
-            self.deadlines
-                .push(Reverse((now + self.config.connect_timeout, conn)));
+            self.look_at(conn, now + self.config.connect_timeout);
         }
         conn
     }
@@ -130,18 +140,21 @@ impl Broker {
             return;
         };
         connection.heard = now;
-        let partial = std::mem::take(&mut connection.partial);
-        if partial.is_empty() {
+        let mut whole = std::mem::take(&mut connection.partial);
+        let rest = if whole.is_empty() {
             let used = self.packets(now, conn, bytes);
-            self.keep(conn, &bytes[used..], Vec::new());
-            return;
+            bytes[used..].to_vec()
+        } else {
+            // Appended where it stands: a packet that comes byte by byte is not copied each time.
+            whole.extend_from_slice(bytes);
+            match self.packets(now, conn, &whole) {
+                0 => whole,
+                used => whole[used..].to_vec(),
+            }
+        };
+        if let Some(connection) = self.connection(conn) {
+            connection.partial = rest;
         }
-        let mut whole = partial;
-        whole.extend_from_slice(bytes);
-        let used = self.packets(now, conn, &whole);
-        let rest = whole[used..].to_vec();
-        whole.clear();
-        self.keep(conn, &rest, whole);
     }
 
     /// The connection is gone: closed by the client, broken, or closed by the caller as asked.
@@ -150,9 +163,7 @@ impl Broker {
             return;
         };
         let phase = connection.phase;
-        if let Phase::Online(session) = phase {
-            self.go_offline(session, CloseReason::ByClient);
-        }
+        self.ended(phase, CloseReason::ByClient);
         self.connections.remove(conn.slot as usize);
         if self.connections.is_empty() {
             self.connections = Slab::new();
@@ -166,28 +177,28 @@ impl Broker {
             && at <= now
         {
             self.deadlines.pop();
-            let connect_timeout = self.config.connect_timeout;
             let Some(connection) = self.connection(conn) else {
                 continue;
             };
-            let (reason, due) = match connection.phase {
-                Phase::New => (
-                    CloseReason::NoConnect,
-                    connection.heard_since(connect_timeout),
-                ),
-                Phase::Online(_) if connection.patience_ms > 0 => {
-                    let patience = Duration::from_millis(connection.patience_ms.into());
-                    (CloseReason::KeepAlive, connection.heard_since(patience))
-                }
-                _ => continue,
-            };
-            // The time limit for CONNECT runs from the connection's beginning, whatever bytes have come.
-            if due <= now || reason == CloseReason::NoConnect {
-                self.stats.timeouts += 1;
-                self.end(conn, reason);
-            } else {
-                self.deadlines.push(Reverse((due, conn)));
+            if connection.due != Some(at) {
+                continue;
             }
+            connection.due = None;
+            let reason = match connection.phase {
+                // Runs from the connection's beginning, whatever bytes have come.
+                Phase::New => CloseReason::NoConnect,
+                Phase::Online(_) => {
+                    let due = connection.heard + connection.patience();
+                    if due > now {
+                        self.look_at(conn, due);
+                        continue;
+                    }
+                    CloseReason::KeepAlive
+                }
+                Phase::Closing => continue,
+            };
+            self.stats.timeouts += 1;
+            self.end(conn, reason);
         }
     }
 
@@ -226,12 +237,8 @@ impl Broker {
         connection.sent = sent as u32;
         if sent == connection.outgoing.len() {
             connection.sent = 0;
-            if connection.outgoing.capacity() > KEPT_CAPACITY {
-                connection.outgoing = Vec::new();
-            } else {
-                connection.outgoing.clear();
-            }
-        } else if sent > KEPT_CAPACITY && sent > connection.outgoing.len() / 2 {
+            connection.outgoing = Vec::new();
+        } else if sent > CUT && sent > connection.outgoing.len() / 2 {
             connection.outgoing.drain(..sent);
             connection.sent = 0;
         }
@@ -240,9 +247,11 @@ impl Broker {
         }
     }
 
-    /// Publishes a message of the bench's own; false when the topic is none.
+    /// Publishes a message of the bench's own; false when the topic is none, or the message larger than what a client may send.
     pub fn publish(&mut self, topic: &str, payload: &[u8], qos: QoS, retain: bool) -> bool {
-        if !mqtt::topic_name_is_valid(topic) {
+        if !mqtt::topic_name_is_valid(topic)
+            || LARGEST_HEADER + topic.len() + payload.len() > self.config.max_packet
+        {
             return false;
         }
         let message = Message {
@@ -311,6 +320,16 @@ impl Broker {
                 return bytes.len();
             }
             let version = connection.version;
+            let (is_new, backlog) = (connection.phase == Phase::New, connection.backlog());
+            if is_new && rest.first().is_some_and(|&first| first != CONNECT) {
+                self.violation(conn, CloseReason::NotConnect);
+                return bytes.len();
+            }
+            // Answers are not held back as messages are, so somebody has to stop asking.
+            if backlog > self.most_outgoing() {
+                self.violation(conn, CloseReason::NotReading);
+                return bytes.len();
+            }
             let length = match frame_length(rest) {
                 Ok(Some(length)) => length,
                 Ok(None) => return used,
@@ -331,16 +350,6 @@ impl Broker {
                 Ok(packet) => self.handle(now, conn, &packet),
                 Err(error) => self.malformed(conn, error),
             }
-        }
-    }
-
-    /// Keeps the beginning of a packet, in `buffer` when there is room.
-    fn keep(&mut self, conn: ConnId, rest: &[u8], mut buffer: Vec<u8>) {
-        if let Some(connection) = self.connection(conn)
-            && (!rest.is_empty() || buffer.capacity() <= KEPT_CAPACITY)
-        {
-            buffer.extend_from_slice(rest);
-            connection.partial = buffer;
         }
     }
 
@@ -389,10 +398,12 @@ impl Broker {
             }
             Packet::Subscribe(subscribe) => {
                 let mut codes = Vec::new();
-                let mut granted = Vec::new();
+                let mut granted: Vec<(&str, QoS)> = Vec::new();
+                let max = self.config.max_subscriptions;
                 for (filter, qos) in subscribe.filters.iter() {
-                    let refused = self.sessions[session].subscriptions.len()
-                        >= self.config.max_subscriptions
+                    let refused = codes.len() >= max
+                        || self.sessions[session].subscriptions.len() >= max
+                            && !self.sessions[session].has_subscribed(filter)
                         || filter.split('/').count() > MAX_LEVELS
                         || self
                             .config
@@ -406,6 +417,7 @@ impl Broker {
                     });
                     if !refused {
                         self.subscribe(session, filter, qos);
+                        granted.retain(|&(other, _)| other != filter);
                         granted.push((filter, qos));
                     }
                 }
@@ -435,7 +447,7 @@ impl Broker {
             if !connect.clean_session || connect.version == Version::V31 {
                 return self.refuse(conn, ConnectCode::IdentifierRejected, "");
             }
-            format!("auto-{}", conn.serial).into()
+            self.assigned_name(conn)
         } else {
             connect.client_id.into()
         };
@@ -447,6 +459,11 @@ impl Broker {
             };
             return self.refuse(conn, code, &client_id);
         }
+        if self.sessions.len() >= self.config.max_sessions
+            && !self.by_client.contains_key(&client_id)
+        {
+            return self.refuse(conn, ConnectCode::ServerUnavailable, &client_id);
+        }
         let (session, session_present) = self.open_session(conn, &client_id, connect);
         let Some(connection) = self.connection(conn) else {
             return;
@@ -454,9 +471,10 @@ impl Broker {
         connection.phase = Phase::Online(session);
         connection.version = connect.version;
         connection.patience_ms = u32::from(connect.keep_alive) * 1500;
+        connection.due = None;
         if connection.patience_ms > 0 {
-            let due = now + Duration::from_millis(connection.patience_ms.into());
-            self.deadlines.push(Reverse((due, conn)));
+            let due = now + connection.patience();
+            self.look_at(conn, due);
         }
         let code = ConnectCode::Accepted;
         self.send(
@@ -472,11 +490,24 @@ impl Broker {
             clean_session: connect.clean_session,
             keep_alive: connect.keep_alive,
         });
-        self.redeliver(session);
+        self.sessions[session].send_again();
         self.pump(session);
     }
 
-    /// The session of a client, as CONNECT asks for it, and whether it was there before.
+    /// A name that nobody else has.
+    fn assigned_name(&self, conn: ConnId) -> Arc<str> {
+        let mut number = conn.serial;
+        loop {
+            let name = format!("auto-{number}");
+            if !self.by_client.contains_key(name.as_str()) {
+                return name.into();
+            }
+            number = number.wrapping_add(1);
+        }
+    }
+
+    /// The session of a client, as CONNECT asks for it, and whether it was there before and may be announced: MQTT 3.1 knows no
+    /// such flag.
     fn open_session(
         &mut self,
         conn: ConnId,
@@ -490,15 +521,15 @@ impl Broker {
             }
         }
         let kept = self.by_client.get(client_id).copied();
-        let session = match kept {
-            Some(session) if !connect.clean_session => session,
+        let (session, present) = match kept {
+            Some(session) if !connect.clean_session => (session, true),
             _ => {
                 if let Some(session) = kept {
                     self.end_session(session);
                 }
                 let session = self.sessions.insert(Session::new(client_id.clone()));
                 self.by_client.insert(client_id.clone(), session);
-                session
+                (session, false)
             }
         };
         let entry = &mut self.sessions[session];
@@ -512,7 +543,7 @@ impl Broker {
                 retain: will.retain,
             })
         });
-        (session, kept == Some(session))
+        (session, present && connect.version == Version::V311)
     }
 
     fn refuse(&mut self, conn: ConnId, code: ConnectCode, client_id: &str) {
@@ -567,9 +598,9 @@ impl Broker {
     /// Keeps a retained message and gives it to whoever subscribed: one copy each, at the highest QoS of its
     /// overlapping subscriptions, as Mosquitto does.
     fn route(&mut self, message: &Message) {
-        if message.retain {
-            self.retained
-                .set(message, self.config.max_retained, &mut self.stats);
+        let (max, max_bytes) = (self.config.max_retained, self.config.max_retained_bytes);
+        if message.retain && !self.retained.set(message, max, max_bytes) {
+            self.stats.dropped += 1;
         }
         let mut matched = std::mem::take(&mut self.matched);
         self.subscriptions.matches(&message.topic, &mut matched);
@@ -609,7 +640,8 @@ impl Broker {
             return;
         }
         let topic = message.topic.clone();
-        if !self.sessions[session].queue(message, self.config.max_queued) {
+        let (max, max_bytes) = (self.config.max_queued, self.config.max_queued_bytes);
+        if !self.sessions[session].queue(message, max, max_bytes) {
             self.stats.dropped += 1;
             self.dropped(session, &topic);
         }
@@ -628,23 +660,13 @@ impl Broker {
             if backlog > self.config.max_outgoing {
                 return;
             }
-            let Some((id, message)) = entry.next_to_send(self.config.max_in_flight) else {
-                return;
-            };
-            self.stats.delivered += 1;
-            self.send(conn, &message.packet(Some(id), false));
-        }
-    }
-
-    /// Sends again what was not acknowledged on the last connection, in its order: §4.4.
-    fn redeliver(&mut self, session: usize) {
-        let entry = &self.sessions[session];
-        let Some(conn) = entry.conn else { return };
-        let again: Vec<(PacketId, Option<Message>)> = entry.unacknowledged().collect();
-        for (id, message) in again {
-            match message {
-                Some(message) => self.send(conn, &message.packet(Some(id), true)),
-                None => self.send(conn, &Packet::Pubrel(id)),
+            match entry.next_to_send(self.config.max_in_flight) {
+                Some(Next::Message(id, message, dup)) => {
+                    self.stats.delivered += u64::from(!dup);
+                    self.send(conn, &message.packet(Some(id), dup));
+                }
+                Some(Next::Release(id)) => self.send(conn, &Packet::Pubrel(id)),
+                None => return,
             }
         }
     }
@@ -722,8 +744,32 @@ impl Broker {
             return;
         }
         self.out.push_back(Output::Close(conn, reason));
-        if let Phase::Online(session) = phase {
-            self.go_offline(session, reason);
+        self.ended(phase, reason);
+    }
+
+    /// What a connection in this phase leaves behind.
+    fn ended(&mut self, phase: Phase, reason: CloseReason) {
+        match phase {
+            Phase::Online(session) => self.go_offline(session, reason),
+            Phase::New if reason != CloseReason::Refused => self.event(|| Event::Closed { reason }),
+            Phase::New | Phase::Closing => {}
+        }
+    }
+
+    /// Looks at a connection again then.
+    fn look_at(&mut self, conn: ConnId, at: Instant) {
+        if let Some(connection) = self.connection(conn) {
+            connection.due = Some(at);
+        }
+        self.deadlines.push(Reverse((at, conn)));
+        // Clients that come and go leave theirs behind, for as long as their keep alive was.
+        if self.deadlines.len() > 2 * self.connections.len() + STALE_DEADLINES {
+            let connections = &self.connections;
+            self.deadlines.retain(|Reverse((at, conn))| {
+                connections
+                    .get(conn.slot as usize)
+                    .is_some_and(|own| own.serial == conn.serial && own.due == Some(*at))
+            });
         }
     }
 
@@ -736,6 +782,12 @@ impl Broker {
             connection.announced = true;
             self.out.push_back(Output::Transmit(conn));
         }
+    }
+
+    /// Bytes that may wait for a connection whose client goes on asking.
+    fn most_outgoing(&self) -> usize {
+        let twice = self.config.max_outgoing.saturating_mul(2);
+        twice.saturating_add(self.config.max_packet)
     }
 
     fn backlog(&self, conn: ConnId) -> usize {
@@ -776,8 +828,8 @@ impl std::fmt::Debug for Broker {
 }
 
 impl Connection {
-    fn heard_since(&self, span: Duration) -> Instant {
-        self.heard + span
+    fn patience(&self) -> Duration {
+        Duration::from_millis(self.patience_ms.into())
     }
 
     fn backlog(&self) -> usize {

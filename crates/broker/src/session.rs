@@ -5,6 +5,9 @@ use mqtt::{Packet, PacketId, Publish, QoS};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+/// One identifier stays free, so that the next one can be found.
+const MOST_IN_FLIGHT: usize = 65_534;
+
 /// A message on its way. Topic and payload are shared between all who receive it.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
@@ -15,6 +18,11 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    /// Bytes of topic and payload.
+    pub(crate) fn size(&self) -> usize {
+        self.topic.len() + self.payload.len()
+    }
+
     pub(crate) fn packet(&self, id: Option<PacketId>, dup: bool) -> Packet<'_> {
         Packet::Publish(Publish {
             dup,
@@ -42,6 +50,8 @@ pub(crate) struct Session {
 struct Traffic {
     /// Messages that were not sent yet.
     queue: VecDeque<Message>,
+    /// Bytes in them.
+    queued_bytes: usize,
     /// Messages that were sent and not acknowledged, oldest first.
     in_flight: VecDeque<InFlight>,
     /// QoS 2 identifiers that the client has not released, sorted.
@@ -52,6 +62,16 @@ struct InFlight {
     id: PacketId,
     /// `None` once PUBREC has come.
     message: Option<Message>,
+    /// To be sent again, since the connection is a new one.
+    again: bool,
+}
+
+/// What goes to a client next.
+pub(crate) enum Next {
+    /// PUBLISH, with DUP when it was sent before.
+    Message(PacketId, Message, bool),
+    /// PUBREL once more.
+    Release(PacketId),
 }
 
 impl Session {
@@ -67,6 +87,10 @@ impl Session {
         }
     }
 
+    pub(crate) fn has_subscribed(&self, filter: &str) -> bool {
+        self.subscriptions.iter().any(|(own, _)| &**own == filter)
+    }
+
     /// Messages that were not sent yet.
     pub(crate) fn queued(&self) -> usize {
         self.traffic
@@ -74,24 +98,44 @@ impl Session {
             .map_or(0, |traffic| traffic.queue.len())
     }
 
-    /// Queues a message; false when `max` wait already.
-    pub(crate) fn queue(&mut self, message: Message, max: usize) -> bool {
+    /// Queues a message; false when `max` wait already, or so many that it would be more than `max_bytes`.
+    pub(crate) fn queue(&mut self, message: Message, max: usize, max_bytes: usize) -> bool {
         let traffic = self.traffic.get_or_insert_default();
-        let fits = traffic.queue.len() < max;
+        let bytes = traffic.queued_bytes + message.size();
+        let fits = traffic.queue.len() < max && bytes <= max_bytes;
         if fits {
+            traffic.queued_bytes = bytes;
             traffic.queue.push_back(message);
         }
+        self.tidy();
         fits
     }
 
-    /// Takes the next message that may be sent and notes that it awaits its acknowledgement.
-    pub(crate) fn next_to_send(&mut self, window: usize) -> Option<(PacketId, Message)> {
+    /// The connection is a new one: what was not acknowledged on the last goes out again, in its order (§4.4).
+    pub(crate) fn send_again(&mut self) {
+        if let Some(traffic) = &mut self.traffic {
+            for entry in &mut traffic.in_flight {
+                entry.again = true;
+            }
+        }
+    }
+
+    /// Takes what may be sent next; a new message awaits its acknowledgement from then on.
+    pub(crate) fn next_to_send(&mut self, window: usize) -> Option<Next> {
         let traffic = self.traffic.as_mut()?;
-        if traffic.in_flight.len() >= window {
+        if let Some(entry) = traffic.in_flight.iter_mut().find(|entry| entry.again) {
+            entry.again = false;
+            return Some(match &entry.message {
+                Some(message) => Next::Message(entry.id, message.clone(), true),
+                None => Next::Release(entry.id),
+            });
+        }
+        if traffic.in_flight.len() >= window.min(MOST_IN_FLIGHT) {
             return None;
         }
         let message = traffic.queue.pop_front()?;
-        // The window is far smaller than the number of identifiers, so this ends.
+        traffic.queued_bytes -= message.size();
+        // The window is smaller than the number of identifiers, so this ends.
         let mut id = self.next_id;
         while traffic.in_flight.iter().any(|entry| entry.id == id) {
             id = id.next();
@@ -100,8 +144,9 @@ impl Session {
         traffic.in_flight.push_back(InFlight {
             id,
             message: Some(message.clone()),
+            again: false,
         });
-        Some((id, message))
+        Some(Next::Message(id, message, false))
     }
 
     /// PUBACK, or PUBCOMP when `complete`. One that fits nothing is ignored.
@@ -136,6 +181,7 @@ impl Session {
                 .is_some_and(|message| message.qos == QoS::ExactlyOnce)
             {
                 entry.message = None;
+                entry.again = false;
             }
         }
     }
@@ -160,16 +206,6 @@ impl Session {
             traffic.received.remove(index);
         }
         self.tidy();
-    }
-
-    /// What goes out again on a new connection: a message, or PUBREL where there is none.
-    pub(crate) fn unacknowledged(&self) -> impl Iterator<Item = (PacketId, Option<Message>)> + '_ {
-        self.traffic.iter().flat_map(|traffic| {
-            traffic
-                .in_flight
-                .iter()
-                .map(|entry| (entry.id, entry.message.clone()))
-        })
     }
 
     fn tidy(&mut self) {

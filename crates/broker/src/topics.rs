@@ -1,10 +1,10 @@
 //! Who subscribed to what, and which messages are retained.
 
-use crate::api::Stats;
 use crate::session::Message;
 use mqtt::{QoS, topic_matches};
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::str::Split;
 use std::sync::Arc;
 
 /// The deepest filter that is taken, as Mosquitto's `TOPIC_HIERARCHY_LIMIT`.
@@ -47,7 +47,7 @@ impl Subscriptions {
     }
 
     pub(crate) fn remove(&mut self, filter: &str, session: usize) {
-        remove(&mut self.root, filter, session);
+        remove(&mut self.root, filter.split('/'), session);
     }
 
     /// Appends every session that the topic reaches, once for each filter that covers it.
@@ -80,53 +80,47 @@ impl Subscriptions {
     }
 }
 
-/// Removes the session's filter, and the nodes that are no use without it.
-fn remove(root: &mut Node, filter: &str, session: usize) {
-    let levels: Vec<&str> = filter.split('/').collect();
-    let mut node = &mut *root;
-    for level in &levels {
-        match node.children.get_mut(*level) {
-            Some(child) => node = child,
-            None => return,
-        }
-    }
-    node.sessions.retain(|(other, _)| *other != session);
-    // From the leaf upwards: a node without sessions and children goes.
-    for depth in (0..levels.len()).rev() {
-        let mut parent = &mut *root;
-        for level in &levels[..depth] {
-            match parent.children.get_mut(*level) {
-                Some(child) => parent = child,
-                None => return,
+/// Removes the session's filter below `node`, with the nodes that are no use without it; true when `node` is one of them. No filter
+/// in the tree is deeper than [`MAX_LEVELS`], so this does not go deeper either.
+fn remove(node: &mut Node, mut levels: Split<'_, char>, session: usize) -> bool {
+    match levels.next() {
+        None => node.sessions.retain(|(other, _)| *other != session),
+        Some(level) => {
+            if let Some(child) = node.children.get_mut(level)
+                && remove(child, levels, session)
+            {
+                node.children.remove(level);
             }
         }
-        let useless = parent
-            .children
-            .get(levels[depth])
-            .is_some_and(|child| child.sessions.is_empty() && child.children.is_empty());
-        if !useless {
-            return;
-        }
-        parent.children.remove(levels[depth]);
     }
+    node.sessions.is_empty() && node.children.is_empty()
 }
 
 /// Retained messages by topic.
 #[derive(Default)]
 pub(crate) struct Retained {
     messages: BTreeMap<Arc<str>, Message>,
+    /// Bytes in them.
+    bytes: usize,
 }
 
 impl Retained {
-    /// Keeps a message in place of the last one of its topic; an empty payload clears it: §3.3.1.3.
-    pub(crate) fn set(&mut self, message: &Message, max: usize, stats: &mut Stats) {
-        if message.payload.is_empty() {
-            self.messages.remove(&message.topic);
-        } else if self.messages.len() < max || self.messages.contains_key(&message.topic) {
-            self.messages.insert(message.topic.clone(), message.clone());
-        } else {
-            stats.dropped += 1;
+    /// Keeps a message in place of the last one of its topic; an empty payload clears it: §3.3.1.3. False when there is no room
+    /// for it: the last one is gone all the same, since it is no longer true.
+    pub(crate) fn set(&mut self, message: &Message, max: usize, max_bytes: usize) -> bool {
+        if let Some(last) = self.messages.remove(&message.topic) {
+            self.bytes -= last.size();
         }
+        if message.payload.is_empty() {
+            return true;
+        }
+        let bytes = self.bytes + message.size();
+        let fits = self.messages.len() < max && bytes <= max_bytes;
+        if fits {
+            self.bytes = bytes;
+            self.messages.insert(message.topic.clone(), message.clone());
+        }
+        fits
     }
 
     /// The messages whose topic a filter covers, in the order of their topics.

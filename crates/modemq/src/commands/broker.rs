@@ -93,6 +93,7 @@ pub fn describe(event: &Event) -> String {
             }
         ),
         Event::Refused { client_id, code } => format!("{client_id}: refused: {code}"),
+        Event::Closed { reason } => format!("a connection: {reason}"),
         Event::Gone { client_id, reason } => format!("{client_id}: {reason}"),
         Event::Will {
             client_id, topic, ..
