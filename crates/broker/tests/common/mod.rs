@@ -201,6 +201,7 @@ pub fn kept(client_id: &str) -> Connect<'_> {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "as CONNECT takes it")]
 pub fn will(topic: &'static str, payload: &'static str) -> Option<Will<'static>> {
     Some(Will {
         topic,
