@@ -20,6 +20,8 @@ pub struct Command {
     pub execute: bool,
     /// `AT+X=…`: its parameters, when the form exists.
     pub set: Option<&'static [Param]>,
+    /// A second list of parameters that the form may have in place of [`Command::set`].
+    pub or_set: Option<&'static [Param]>,
     /// `AT+X?`: exists.
     pub read: bool,
     /// `AT+X=?`: the lines before `OK`, when the form exists.
@@ -38,6 +40,7 @@ impl Command {
             title,
             execute: false,
             set: None,
+            or_set: None,
             read: false,
             test: None,
             replies: &[],
@@ -56,6 +59,14 @@ impl Command {
     #[must_use]
     pub const fn set(mut self, params: &'static [Param]) -> Self {
         self.set = Some(params);
+        self
+    }
+
+    /// Its form `AT+X=…` may have these parameters as well. The two lists differ in their number of parameters, or in
+    /// whether the first one is a string.
+    #[must_use]
+    pub const fn or_set(mut self, params: &'static [Param]) -> Self {
+        self.or_set = Some(params);
         self
     }
 
@@ -102,7 +113,20 @@ impl Command {
         }
     }
 
-    /// Writes the command line, without its carriage return.
+    /// The list of parameters that so many values belong to.
+    fn params(&self, count: usize, first_is_text: bool) -> &'static [Param] {
+        let set = self.set.unwrap_or(&[]);
+        let Some(or_set) = self.or_set else {
+            return set;
+        };
+        let fits = |params: &&'static [Param]| {
+            let text = params.first().is_some_and(|first| first.kind.is_text());
+            check_count(params, count).is_ok() && text == first_is_text
+        };
+        [set, or_set].into_iter().find(fits).unwrap_or(set)
+    }
+
+    /// Writes the command line, without its end.
     ///
     /// # Errors
     /// [`WriteError`] when the command has no such form or a value does not fit its parameter. Part of the line may
@@ -134,7 +158,8 @@ impl Command {
         if (self.is_extended() || self.name.starts_with('S')) && !has_option {
             sink(b"=");
         }
-        let params = self.set.unwrap_or(&[]);
+        let first_is_text = matches!(values.first(), Some(Value::Text(_)));
+        let params = self.params(values.len(), first_is_text);
         check_count(params, values.len()).map_err(|_| WriteError::Count)?;
         for (index, (param, value)) in params.iter().zip(values).enumerate() {
             if index > 0 || has_option {
@@ -146,6 +171,18 @@ impl Command {
         }
         Ok(())
     }
+}
+
+/// How the command lines of a module are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Syntax {
+    /// V.250: a line ends with CR and may hold several commands, with `;` between them. A comma between quotes is part of
+    /// the string.
+    V250,
+    /// ESP-AT: a line ends with CR LF and holds one command. Every comma separates unless a backslash stands before it,
+    /// strings need their quotes, and numbers have none.
+    // Source: ESP-AT 2.2 documentation, AT_Command_Set/index; the MAME project's esp8266_at, which copies firmware 2.2.0.0.
+    EspAt,
 }
 
 /// How a command is written.
@@ -186,6 +223,12 @@ pub enum Kind {
     /// The raw rest of the line, of at most so many bytes; one quote before it and one behind it are taken away, and
     /// everything between them is kept: quotes, commas, semicolons.
     Rest(usize),
+}
+
+impl Kind {
+    const fn is_text(self) -> bool {
+        !matches!(self, Self::Int(..) | Self::OneOf(_))
+    }
 }
 
 /// Whether a parameter may be left out.
@@ -280,7 +323,7 @@ impl Param {
     }
 
     /// Reads the parameter from `text`, which holds it and nothing else.
-    fn read<'a>(&self, text: &'a mut [u8]) -> Result<Value<'a>, Problem> {
+    fn read<'a>(&self, syntax: Syntax, text: &'a mut [u8]) -> Result<Value<'a>, Problem> {
         if let Kind::Rest(max) = self.kind {
             let text = text.trim_ascii();
             let inner = text.strip_prefix(b"\"").unwrap_or(text);
@@ -291,8 +334,13 @@ impl Param {
                 Ok(Value::Text(inner))
             };
         }
-        let start = text.len() - text.trim_ascii_start().len();
-        let end = start + text[start..].trim_ascii().len();
+        let is_esp = syntax == Syntax::EspAt;
+        let (start, end) = if is_esp {
+            (0, text.len())
+        } else {
+            let start = text.len() - text.trim_ascii_start().len();
+            (start, start + text[start..].trim_ascii().len())
+        };
         let text = &mut text[start..end];
         if text.is_empty() {
             return match (self.presence, self.kind) {
@@ -307,6 +355,9 @@ impl Param {
             Kind::Quoted(_, escapes) => escapes,
             _ => Escapes::None,
         };
+        if is_esp && quoted && !self.kind.is_text() {
+            return Err(Problem::NotANumber);
+        }
         let inner = if quoted {
             let close = wire::closing_quote(&text[1..], escapes).ok_or(Problem::UnclosedQuote)?;
             if close + 2 != text.len() {
@@ -316,13 +367,18 @@ impl Param {
         } else {
             text
         };
+        let parse_int = if is_esp {
+            wire::parse_int_or_hex
+        } else {
+            wire::parse_int
+        };
         match self.kind {
-            Kind::Int(min, max) => match wire::parse_int(inner) {
+            Kind::Int(min, max) => match parse_int(inner) {
                 Some(number) if (min..=max).contains(&number) => Ok(Value::Int(number)),
                 Some(_) => Err(Problem::OutOfRange),
                 None => Err(Problem::NotANumber),
             },
-            Kind::OneOf(numbers) => match wire::parse_int(inner) {
+            Kind::OneOf(numbers) => match parse_int(inner) {
                 Some(number) if numbers.contains(&number) => Ok(Value::Int(number)),
                 Some(_) => Err(Problem::OutOfRange),
                 None => Err(Problem::NotANumber),
@@ -368,6 +424,8 @@ pub struct Statement<'a> {
     pub command: &'static Command,
     /// How it was written.
     pub form: Form,
+    /// What the values are; of two lists the one that they fit.
+    pub params: &'static [Param],
     /// The parameters of the set form, each within its range.
     pub values: Values<'a>,
 }
@@ -381,8 +439,24 @@ pub struct ParseError {
     pub problem: Problem,
     /// Which parameter, counted from 0, when it is one.
     pub param: Option<usize>,
+    /// Whether it is one of [`Command::or_set`].
+    pub second: bool,
     /// How many parameters stood there.
     pub given: usize,
+}
+
+impl ParseError {
+    /// The parameters that the command wants.
+    pub fn params(&self) -> &'static [Param] {
+        let params = self.command.and_then(|Known(command)| {
+            if self.second {
+                command.or_set
+            } else {
+                command.set
+            }
+        });
+        params.unwrap_or(&[])
+    }
 }
 
 /// A command by reference, compared by name.
@@ -400,6 +474,8 @@ impl Eq for Known {}
 /// What is wrong with a command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Problem {
+    /// The line does not begin with `AT`.
+    NotACommand,
     /// The model has no command of that name.
     UnknownCommand,
     /// The command has no such form.
@@ -428,13 +504,19 @@ pub enum Problem {
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(Known(command)) = self.command else {
-            return f.write_str("this model has no such command");
+            return f.write_str(match self.problem {
+                Problem::NotACommand => "the line does not begin with AT",
+                Problem::TooLong => "the line is longer than the module holds",
+                _ => "this model has no such command",
+            });
         };
         write!(f, "AT{} ", command.name)?;
-        let params = command.set.unwrap_or(&[]);
+        let params = self.params();
         let param = self.param.and_then(|index| params.get(index));
         match (self.problem, param) {
-            (Problem::UnknownCommand, _) => f.write_str("is not a command of this model"),
+            (Problem::UnknownCommand | Problem::NotACommand, _) => {
+                f.write_str("is not a command of this model")
+            }
             (Problem::NoSuchForm, _) => {
                 f.write_str("has only the forms")?;
                 let forms = [
@@ -520,14 +602,22 @@ pub type Tables = &'static [&'static [&'static Command]];
 ///
 /// # Errors
 /// [`ParseError`] says what is wrong. The rest of the line is lost then, as V.250 §5.6 asks.
-pub fn parse(tables: Tables, line: &mut [u8]) -> Result<(Statement<'_>, &mut [u8]), ParseError> {
+pub fn parse(
+    syntax: Syntax,
+    tables: Tables,
+    line: &mut [u8],
+) -> Result<(Statement<'_>, &mut [u8]), ParseError> {
     let unknown = ParseError {
         command: None,
         problem: Problem::UnknownCommand,
         param: None,
+        second: false,
         given: 0,
     };
-    let start = line.len() - line.trim_ascii_start().len();
+    let start = match syntax {
+        Syntax::V250 => line.len() - line.trim_ascii_start().len(),
+        Syntax::EspAt => 0,
+    };
     let line = &mut line[start..];
     let mut name_len = name_length(line);
     let mut command = find(tables, &line[..name_len]);
@@ -541,14 +631,16 @@ pub fn parse(tables: Tables, line: &mut [u8]) -> Result<(Statement<'_>, &mut [u8
     let error = |problem| ParseError {
         command: Some(Known(command)),
         problem,
-        param: None,
-        given: 0,
+        ..unknown
     };
     let (_, after) = line.split_at_mut(name_len);
     if !command.is_extended() {
         return parse_basic(command, after);
     }
-    let end = statement_end(command, after);
+    let end = match syntax {
+        Syntax::V250 => statement_end(command, after),
+        Syntax::EspAt => after.len(),
+    };
     let (own, rest) = after.split_at_mut(end);
     let rest = match rest {
         [b';', rest @ ..] => rest,
@@ -566,20 +658,21 @@ pub fn parse(tables: Tables, line: &mut [u8]) -> Result<(Statement<'_>, &mut [u8
     if !command.has(form) {
         return Err(error(Problem::NoSuchForm));
     }
-    let values = if form == Form::Set {
+    let (params, values) = if form == Form::Set {
         let sign = if has_option { b',' } else { b'=' };
         let at = own.iter().position(|&byte| byte == sign);
         match at {
-            Some(at) => parse_params(command, &mut own[at + 1..])?,
-            None => Values::new(),
+            Some(at) => parse_params(syntax, command, &mut own[at + 1..])?,
+            None => (command.set.unwrap_or(&[]), Values::new()),
         }
     } else {
-        Values::new()
+        (&[][..], Values::new())
     };
     Ok((
         Statement {
             command,
             form,
+            params,
             values,
         },
         rest,
@@ -624,6 +717,7 @@ fn parse_basic<'a>(
         command: Some(Known(command)),
         problem,
         param: Some(0),
+        second: false,
         given: 1,
     };
     let mut values = Values::new();
@@ -672,6 +766,7 @@ fn parse_basic<'a>(
         Statement {
             command,
             form,
+            params: command.set.unwrap_or(&[]),
             values,
         },
         rest,
@@ -679,19 +774,25 @@ fn parse_basic<'a>(
 }
 
 fn parse_params<'a>(
+    syntax: Syntax,
     command: &'static Command,
     mut text: &'a mut [u8],
-) -> Result<Values<'a>, ParseError> {
-    let params = command.set.unwrap_or(&[]);
-    let given = count_params(params, text);
+) -> Result<(&'static [Param], Values<'a>), ParseError> {
+    let count = count_params(syntax, command.set.unwrap_or(&[]), text);
+    let first_is_text = text.trim_ascii_start().first() == Some(&b'"');
+    let params = command.params(count, first_is_text);
+    let given = count_params(syntax, params, text);
     let error = |problem, param| ParseError {
         command: Some(Known(command)),
         problem,
         param,
+        second: command
+            .or_set
+            .is_some_and(|second| core::ptr::eq(second, params)),
         given,
     };
-    // Too many is said first: it is mostly the cause of what looks like a wrong value.
-    if given > params.len() {
+    // Too many is said first: it is mostly the cause of what looks like a wrong value. ESP-AT reads one after the other.
+    if given > params.len() && syntax == Syntax::V250 {
         return Err(error(Problem::Count, None));
     }
     let mut values = Values::new();
@@ -702,7 +803,7 @@ fn parse_params<'a>(
         };
         let end = match param.kind {
             Kind::Rest(_) => Ok(text.len()),
-            _ => param_end(text, escapes),
+            _ => param_end(syntax, text, escapes),
         };
         let comma = match end {
             Ok(end) => end,
@@ -711,12 +812,12 @@ fn parse_params<'a>(
         let last = comma == text.len();
         let (own, rest) = text.split_at_mut(comma);
         let value = param
-            .read(own)
+            .read(syntax, own)
             .map_err(|problem| error(problem, Some(index)))?;
         values.push(value);
         if last {
             return match check_count(params, values.len()) {
-                Ok(()) => Ok(values),
+                Ok(()) => Ok((params, values)),
                 Err(problem) => Err(error(problem, None)),
             };
         }
@@ -726,7 +827,14 @@ fn parse_params<'a>(
 }
 
 /// Where the parameter that `text` begins with ends: at a comma outside quotes, or at the end.
-fn param_end(text: &[u8], escapes: Escapes) -> Result<usize, Problem> {
+fn param_end(syntax: Syntax, text: &[u8], escapes: Escapes) -> Result<usize, Problem> {
+    if syntax == Syntax::EspAt {
+        let mut at = 0;
+        while at < text.len() && text[at] != b',' {
+            at += if text[at] == b'\\' { 2 } else { 1 };
+        }
+        return Ok(at.min(text.len()));
+    }
     let lead = text.len() - text.trim_ascii_start().len();
     let from = if text.get(lead) == Some(&b'"') {
         let open = lead + 1;
@@ -737,7 +845,7 @@ fn param_end(text: &[u8], escapes: Escapes) -> Result<usize, Problem> {
     Ok(memchr::memchr(b',', &text[from..]).map_or(text.len(), |at| from + at))
 }
 
-fn count_params(params: &[Param], mut text: &[u8]) -> usize {
+fn count_params(syntax: Syntax, params: &[Param], mut text: &[u8]) -> usize {
     let mut count = 0;
     loop {
         let escapes = match params.get(count).map(|param| param.kind) {
@@ -746,7 +854,7 @@ fn count_params(params: &[Param], mut text: &[u8]) -> usize {
             _ => Escapes::None,
         };
         count += 1;
-        match param_end(text, escapes) {
+        match param_end(syntax, text, escapes) {
             Ok(end) if end < text.len() => text = &text[end + 1..],
             _ => return count,
         }

@@ -10,6 +10,7 @@
 pub mod basic;
 pub mod command;
 pub mod eigencomm;
+pub mod espressif;
 pub mod luat;
 pub mod model;
 pub mod network;
@@ -18,7 +19,7 @@ pub mod reply;
 pub mod value;
 pub mod wire;
 
-pub use command::{Command, Form, Kind, Param, ParseError, Presence, Problem, Statement};
+pub use command::{Command, Form, Kind, Param, ParseError, Presence, Problem, Statement, Syntax};
 pub use model::{Family, Model};
 pub use reply::{Line, Piece};
 pub use value::{Value, Values};

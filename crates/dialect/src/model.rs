@@ -1,8 +1,8 @@
 //! The modules by name: dialect, limits, defaults, timing.
 
-use crate::command::Tables;
+use crate::command::{Syntax, Tables};
 use crate::reply::Meaning;
-use crate::{basic, eigencomm, luat, network, quectel};
+use crate::{basic, eigencomm, espressif, luat, network, quectel};
 use core::time::Duration;
 
 /// One module type.
@@ -18,11 +18,15 @@ pub struct Model {
     pub firmware: &'static str,
     /// Which language it speaks.
     pub family: Family,
+    /// How its command lines are written.
+    pub syntax: Syntax,
+    /// What carries it.
+    pub bearer: Bearer,
     /// Its commands, in the order of look-up.
     pub commands: Tables,
     /// Forms that a tutorial prints and the firmware refuses, each with the form that works as its title.
     pub as_written: Tables,
-    /// The words of its error codes.
+    /// The words of its error codes: those of `+CME ERROR`, or ESP-AT's of MQTT.
     pub cme: &'static [Meaning],
     /// What it holds.
     pub limits: Limits,
@@ -30,6 +34,15 @@ pub struct Model {
     pub defaults: Defaults,
     /// How long it takes.
     pub timing: Timing,
+}
+
+/// What carries a module's IP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bearer {
+    /// GSM, LTE, NB-IoT: a SIM, a registration, PDP contexts.
+    Cellular,
+    /// An access point.
+    WiFi,
 }
 
 /// Modules that share a language, and so the code that answers it.
@@ -41,11 +54,13 @@ pub enum Family {
     EigenComm,
     /// Quectel: `QMTOPEN`, `QMTCONN`, `QMTPUB` …
     Quectel,
+    /// Espressif's ESP-AT: `MQTTUSERCFG`, `MQTTCONN`, `MQTTPUB` …
+    Espressif,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: &[Family] = &[Self::Luat, Self::EigenComm, Self::Quectel];
+    pub const ALL: &[Family] = &[Self::Luat, Self::EigenComm, Self::Quectel, Self::Espressif];
 
     /// What its folder of transcripts is called: `luat`.
     pub const fn name(self) -> &'static str {
@@ -53,6 +68,7 @@ impl Family {
             Self::Luat => "luat",
             Self::EigenComm => "eigencomm",
             Self::Quectel => "quectel",
+            Self::Espressif => "espressif",
         }
     }
 }
@@ -102,14 +118,14 @@ pub struct Timing {
     pub boot: Duration,
     /// From there to a usable SIM.
     pub sim: Duration,
-    /// From there to registration.
+    /// From there to registration; with Wi-Fi, from AT+CWJAP to an association.
     pub registration: Duration,
-    /// From registration to an active PDP context.
+    /// From registration to an active PDP context; with Wi-Fi, from the association to an address.
     pub pdp: Duration,
 }
 
 /// Every model, in the order that they are listed to people.
-pub const ALL: &[Model] = &[AIR780EP, AIR700EAQ, NT35E, BC26, EC20];
+pub const ALL: &[Model] = &[AIR780EP, AIR700EAQ, NT35E, BC26, EC20, ESP8266, ESP32C3];
 
 /// Is there a family or a model called so?
 pub fn is_family_or_model(name: &str) -> bool {
@@ -124,6 +140,8 @@ const AIR780EP: Model = Model {
     vendor: "AirM2M",
     firmware: "AirM2M_780EP_V1007_LTE_AT",
     family: Family::Luat,
+    syntax: Syntax::V250,
+    bearer: Bearer::Cellular,
     commands: &[luat::COMMANDS, network::COMMANDS, basic::COMMANDS],
     as_written: &[],
     cme: luat::CME,
@@ -182,6 +200,8 @@ const NT35E: Model = Model {
     // Inferred: no page shows its version.
     firmware: "NT35E-R01-STD",
     family: Family::EigenComm,
+    syntax: Syntax::V250,
+    bearer: Bearer::Cellular,
     commands: &[eigencomm::COMMANDS, network::COMMANDS, basic::COMMANDS],
     as_written: &[],
     cme: eigencomm::CME,
@@ -215,6 +235,8 @@ const BC26: Model = Model {
     // Source: the image whose strings were read; the application note describes a later one.
     firmware: "BC26NBR01A03",
     family: Family::Quectel,
+    syntax: Syntax::V250,
+    bearer: Bearer::Cellular,
     commands: &[
         quectel::BC26,
         quectel::COMMON,
@@ -274,6 +296,65 @@ const EC20: Model = Model {
         ..BC26.defaults
     },
     ..BC26
+};
+
+/// The Wi-Fi module of the fourth tutorial.
+const ESP8266: Model = Model {
+    name: "esp8266",
+    title: "ESP8266",
+    vendor: "Espressif",
+    // Source: field logs of the last release for it.
+    firmware: "2.2.0(ESP8266_1MB)",
+    family: Family::Espressif,
+    syntax: Syntax::EspAt,
+    bearer: Bearer::WiFi,
+    commands: &[espressif::ESP8266, espressif::COMMON],
+    as_written: &[espressif::AS_WRITTEN],
+    cme: espressif::MQTT_ERRORS,
+    limits: Limits {
+        // Source: ESP-AT 2.2 documentation: 256 bytes with CR LF.
+        line: 254,
+        publish: 256,
+        // Source: ESP-AT 2.2 documentation, MQTTPUBRAW: MQTT_BUFFER_SIZE_BYTE, header included.
+        publish_data: 512,
+        report: 512,
+        cached: 0,
+        slots: 0,
+        flash: 0,
+    },
+    defaults: Defaults {
+        baud: 115_200,
+        echo: true,
+        cmee: 0,
+        cgerep: 0,
+    },
+    timing: Timing {
+        // Inferred: a log of 2.2 at 115200 shows a few milliseconds.
+        reply: Duration::from_millis(2),
+        report: Duration::from_millis(5),
+        // Source: MAME's esp8266_at: 300 ms to `ready`, 3 s for AT+CWJAP.
+        boot: Duration::from_millis(300),
+        sim: Duration::ZERO,
+        registration: Duration::from_millis(1500),
+        pdp: Duration::from_millis(1500),
+    },
+};
+
+/// The Wi-Fi module that took its place, with a later firmware.
+const ESP32C3: Model = Model {
+    name: "esp32c3",
+    title: "ESP32-C3",
+    // Source: ESP-AT documentation of that release, AT+GMR.
+    firmware: "v3.3.0.0(MINI-1)",
+    commands: &[espressif::ESP32C3, espressif::COMMON],
+    as_written: &[],
+    limits: Limits {
+        // Source: ESP-AT documentation, MQTTPUBRAW and MQTTSUB: memory; 1024 bytes with the header. Inferred: 10 KiB.
+        publish_data: 10 * 1024,
+        report: 1024,
+        ..ESP8266.limits
+    },
+    ..ESP8266
 };
 
 impl Model {

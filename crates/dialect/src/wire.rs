@@ -11,6 +11,9 @@ pub enum Escapes {
     // Source: Luat AT manual, MQTT/MPUB: the four escapes, and that an MCU "may need" to double the backslash.
     // Inferred: that any pair of digits works, and what `\"`, which clients in the field send, does.
     Luat,
+    /// ESP-AT: a backslash goes, and what stands behind it stays. `"`, `,` and `\` need one.
+    // Source: ESP-AT 2.2 documentation, AT_Command_Set/index.
+    Backslash,
 }
 
 /// Takes the escapes out of `text` in place and returns how much of it is left.
@@ -26,6 +29,18 @@ pub fn unescape(text: &mut [u8], escapes: Escapes) -> usize {
                 text[write] = byte;
                 write += 1;
                 read += used;
+            }
+            write
+        }
+        Escapes::Backslash => {
+            let (mut read, mut write) = (0, 0);
+            while read < text.len() {
+                if text[read] == b'\\' && read + 1 < text.len() {
+                    read += 1;
+                }
+                text[write] = text[read];
+                write += 1;
+                read += 1;
             }
             write
         }
@@ -60,6 +75,23 @@ pub fn escape(text: &[u8], escapes: Escapes, sink: &mut dyn FnMut(&[u8])) -> boo
             sink(rest);
             true
         }
+        Escapes::Backslash => {
+            // There is no way to say the line's end, and NUL empties the firmware's line.
+            if text.iter().any(|byte| matches!(byte, 0 | b'\n')) {
+                return false;
+            }
+            let mut rest = text;
+            while let Some(stop) = rest
+                .iter()
+                .position(|byte| matches!(byte, b'"' | b',' | b'\\'))
+            {
+                sink(&rest[..stop]);
+                sink(&[b'\\', rest[stop]]);
+                rest = &rest[stop + 1..];
+            }
+            sink(rest);
+            true
+        }
     }
 }
 
@@ -70,6 +102,7 @@ pub fn closing_quote(text: &[u8], escapes: Escapes) -> Option<usize> {
         match text[at] {
             b'"' => return Some(at),
             b'\\' if escapes == Escapes::Luat => at += luat_escape(&text[at..]).1,
+            b'\\' if escapes == Escapes::Backslash => at += 2,
             _ => at += 1,
         }
     }
@@ -94,6 +127,25 @@ pub fn parse_int(text: &[u8]) -> Option<i64> {
         number = number * 10 + i64::from(digit - b'0');
     }
     Some(if negative { -number } else { number })
+}
+
+/// Reads a whole number as ESP-AT does: decimal, or hexadecimal after `0x`.
+pub fn parse_int_or_hex(text: &[u8]) -> Option<i64> {
+    let (sign, digits) = match text {
+        [b'-', rest @ ..] => (-1, rest),
+        _ => (1, text),
+    };
+    let [b'0', b'x' | b'X', hex @ ..] = digits else {
+        return parse_int(text).filter(|_| text.first() != Some(&b'+'));
+    };
+    if hex.is_empty() || hex.len() > 8 {
+        return None;
+    }
+    hex.iter()
+        .try_fold(0_i64, |number, &digit| {
+            Some(number << 4 | i64::from(hex_digit(digit)?))
+        })
+        .map(|number| sign * number)
 }
 
 /// Gives `sink` the decimal digits of `number`.

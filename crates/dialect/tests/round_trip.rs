@@ -49,6 +49,12 @@ fn value_of(param: &Param) -> BoxedStrategy<Owned> {
         Kind::Rest(max) => prop::collection::vec(b' '..=b'~', 1..=max.min(40))
             .prop_map(Owned::Text)
             .boxed(),
+        Kind::Quoted(max, dialect::wire::Escapes::Backslash) => {
+            let byte = any::<u8>().prop_filter("no line end", |byte| !matches!(byte, 0 | b'\n'));
+            prop::collection::vec(byte, 1..=max.min(40))
+                .prop_map(Owned::Text)
+                .boxed()
+        }
         Kind::Quoted(max, _) => prop::collection::vec(any::<u8>(), 1..=max.min(40))
             .prop_map(Owned::Text)
             .boxed(),
@@ -87,8 +93,10 @@ fn every_command_is_read_as_it_was_written() {
                     check(model, command, form, &[]);
                 }
             }
-            let params = command.set.unwrap_or(&[]);
-            for count in counts(params) {
+            let lists = [command.set, command.or_set].into_iter().flatten();
+            for (params, count) in
+                lists.flat_map(|params| counts(params).into_iter().map(move |n| (params, n)))
+            {
                 let values: Vec<_> = params[..count].iter().map(value_of).collect();
                 let mut runner = TestRunner::new(Config::with_cases(32));
                 runner
@@ -109,12 +117,13 @@ fn check(model: &Model, command: &'static Command, form: Form, values: &[Owned])
         .write(form, &values, &mut |part| line.extend_from_slice(part))
         .unwrap();
     let shown = String::from_utf8_lossy(&line).into_owned();
-    let (statement, rest) = command::parse(model.commands, &mut line[2..])
+    let (statement, rest) = command::parse(model.syntax, model.commands, &mut line[2..])
         .unwrap_or_else(|error| panic!("{shown}: {error}"));
     let Statement {
         command: read,
         form: read_form,
         values: read_values,
+        ..
     } = statement;
     assert_eq!((read.name, read_form), (command.name, form), "{shown}");
     // An empty string is the same as one that is left out.
@@ -199,7 +208,7 @@ proptest! {
             let mut bytes = start.clone().into_bytes();
             bytes.extend_from_slice(&line);
             let mut rest = &mut bytes[..];
-            while let Ok((_, after)) = command::parse(model.commands, rest) {
+            while let Ok((_, after)) = command::parse(model.syntax, model.commands, rest) {
                 if after.is_empty() {
                     break;
                 }
@@ -209,6 +218,82 @@ proptest! {
                 let _ = line.parse(start.as_bytes());
             }
         }
+    }
+}
+
+/// What ESP-AT reads, and the codes that it prints when it cannot.
+#[test]
+fn esp_at_splits_at_every_comma_without_a_backslash() {
+    let model = Model::by_name("esp8266").unwrap();
+    let mut line = br#"+MQTTPUB=0,"t","{\"a\":1\,\"b\":\\2}",0x1,0"#.to_vec();
+    let (statement, _) = command::parse(model.syntax, model.commands, &mut line).unwrap();
+    assert_eq!(statement.values.text(2), br#"{"a":1,"b":\2}"#);
+    assert_eq!(statement.values.int(3), Some(1));
+    for (line, codes) in [
+        (
+            r#"+MQTTPUB=0,"t","{\"a\":1,\"b\":2}",1,0"#,
+            [Some(0x0108_0002), Some(0x010a_6044)],
+        ),
+        (
+            r#"+MQTTPUB=0,"t","{"a":1}",1,0"#,
+            [Some(0x0108_0002), Some(0x010a_6044)],
+        ),
+        (
+            r#"+MQTTPUB=0,t,"a",1,0"#,
+            [Some(0x0108_0001), Some(0x010a_6041)],
+        ),
+        (r#"+MQTTPUB=0,"t","a",3,0"#, [Some(0x010a_6048), None]),
+        (r#"+MQTTPUB=0,"t","a",1,0,5"#, [Some(0x010a_6008), None]),
+        (
+            r#"+MQTTPUB=0,"t","a",1"#,
+            [Some(0x0108_0004), Some(0x010a_6049)],
+        ),
+        (
+            r#"+MQTTUSERCFG=0,2,"","","",0,0,"""#,
+            [Some(0x010a_6013), None],
+        ),
+        (r#"+MQTTCONN=0,"h",0,0"#, [Some(0x010a_603e), None]),
+        ("+CWMODE=9", [Some(0x0107_0001), None]),
+        ("+CWMODE=\"1\"", [Some(0x0108_0000), None]),
+        ("+CWMODE= 1", [Some(0x0108_0000), None]),
+        ("+CWMODE=1,1,1", [Some(0x0106_0203), None]),
+        ("+CWMODE", [None, None]),
+        ("+CWMODE=1;+CWMODE?", [Some(0x0108_0000), None]),
+        ("+CIPMQTTC=1", [Some(0x0109_0000), None]),
+    ] {
+        let mut bytes = line.as_bytes().to_vec();
+        let error = command::parse(model.syntax, model.commands, &mut bytes)
+            .map(|_| ())
+            .unwrap_err();
+        assert_eq!(
+            dialect::espressif::error_codes(&error),
+            codes,
+            "{line}: {error}"
+        );
+    }
+}
+
+/// One command, two lists of parameters.
+#[test]
+fn the_list_is_chosen_by_its_length_and_its_first_value() {
+    let model = Model::by_name("esp8266").unwrap();
+    for (line, names) in [
+        (r#"+CIPSTART="TCP","h",80"#, "type,remote host,remote port"),
+        (
+            r#"+CIPSTART=3,"TCP","h",80"#,
+            "link ID,type,remote host,remote port",
+        ),
+        ("+CIPSEND=5", "length"),
+        ("+CIPSEND=1,5", "link ID,length"),
+    ] {
+        let mut bytes = line.as_bytes().to_vec();
+        let (statement, _) = command::parse(model.syntax, model.commands, &mut bytes).unwrap();
+        let given = statement.values.len();
+        let read: Vec<_> = statement.params[..given]
+            .iter()
+            .map(|param| param.name)
+            .collect();
+        assert_eq!(read.join(","), names);
     }
 }
 
@@ -240,7 +325,7 @@ fn errors_say_what_was_wrong_and_what_would_be_right() {
         ("+QMTOPEN=0", "this model has no such command"),
     ] {
         let mut bytes = line.as_bytes().to_vec();
-        let error = command::parse(model.commands, &mut bytes)
+        let error = command::parse(model.syntax, model.commands, &mut bytes)
             .map(|_| ())
             .unwrap_err();
         assert_eq!(error.to_string(), wanted);

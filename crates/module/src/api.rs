@@ -26,6 +26,15 @@ pub enum LinkEvent<'a> {
     Reset,
 }
 
+/// What runs between TCP and MQTT.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transport {
+    /// TLS.
+    pub tls: bool,
+    /// A WebSocket on top, at this path of the server; the bytes of a link are then the payload of its binary messages.
+    pub websocket: Option<String>,
+}
+
 /// Why a transport or a look-up failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetError {
@@ -66,7 +75,8 @@ impl std::error::Error for NetError {}
 pub enum NetworkEvent {
     /// The network takes the PDP context away (`+CGEV: NW PDN DEACT 1`): links die without a word to the peer.
     PdpDeactivated,
-    /// The signal changes: 0 to 31 as in `+CSQ`, 99 unknown. 99 for long means deregistration.
+    /// The signal changes: 0 to 31 as in `+CSQ`, 99 unknown. Without a signal a cellular module loses its registration, and a
+    /// Wi-Fi module its access point.
     Signal {
         /// Received signal strength indication, 0 to 31, 99 unknown.
         rssi: u8,
@@ -140,8 +150,8 @@ pub enum Output {
         host: String,
         /// TCP port.
         port: u16,
-        /// Whether TLS runs inside.
-        tls: bool,
+        /// What runs inside the TCP connection.
+        transport: Transport,
     },
     /// Bytes for the peer.
     Send {
@@ -210,6 +220,8 @@ pub struct Identity {
     pub iccid: String,
     /// 15 digits.
     pub imsi: String,
+    /// The MAC address of a Wi-Fi station.
+    pub mac: String,
 }
 
 impl Default for Identity {
@@ -219,6 +231,7 @@ impl Default for Identity {
             imei: "864040060365518".into(),
             iccid: "89860621260002571487".into(),
             imsi: "460060086257148".into(),
+            mac: "5c:cf:7f:80:aa:01".into(),
         }
     }
 }
@@ -250,6 +263,19 @@ pub struct Radio {
     pub address: std::net::Ipv4Addr,
     /// The name servers that the network gives.
     pub dns: [std::net::Ipv4Addr; 2],
+    /// The Wi-Fi access points in reach; empty: one of every name, which takes every password.
+    pub access_points: Vec<AccessPoint>,
+    /// The address that an access point gives.
+    pub station_address: std::net::Ipv4Addr,
+}
+
+/// A Wi-Fi access point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessPoint {
+    /// Its name, up to 32 bytes.
+    pub ssid: String,
+    /// Empty: it is open.
+    pub password: String,
 }
 
 impl Default for Radio {
@@ -270,6 +296,8 @@ impl Default for Radio {
                 std::net::Ipv4Addr::new(211, 136, 112, 50),
                 std::net::Ipv4Addr::new(211, 136, 150, 66),
             ],
+            access_points: Vec::new(),
+            station_address: std::net::Ipv4Addr::new(192, 168, 1, 108),
         }
     }
 }

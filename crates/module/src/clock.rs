@@ -16,6 +16,8 @@ pub(crate) struct Clock {
     own: (Instant, i64),
     /// Quarters of an hour east of UTC.
     quarters: i8,
+    /// Whether anybody has set it since power-on.
+    is_set: bool,
 }
 
 impl Clock {
@@ -24,18 +26,20 @@ impl Clock {
             world: unix_time.and_then(|seconds| Some((now, i64::try_from(seconds).ok()?))),
             own: (now, UNSET),
             quarters: 0,
+            is_set: false,
         }
     }
 
     pub(crate) fn power_on(&mut self, now: Instant) {
         self.own = (now, UNSET);
         self.quarters = 0;
+        self.is_set = false;
     }
 
     /// The network tells the time; false when the world has none to tell.
     pub(crate) fn set_from_network(&mut self, now: Instant) -> bool {
         if let Some(world) = self.world {
-            self.own = (now, at(world, now));
+            self.set_unix(now, at(world, now));
         }
         self.world.is_some()
     }
@@ -45,7 +49,7 @@ impl Clock {
         let Some((seconds, quarters)) = parse(text) else {
             return false;
         };
-        self.own = (now, seconds);
+        self.set_unix(now, seconds);
         self.quarters = quarters;
         true
     }
@@ -79,6 +83,37 @@ impl Clock {
             local.second(),
             self.quarters
         )
+    }
+
+    /// What `asctime` makes of it: `Thu Sep  2 18:57:03 2021`, so many minutes east of UTC; 1970 when it was never set.
+    pub(crate) fn asctime(&self, now: Instant, minutes_east: i64) -> String {
+        let utc = match at(self.own, now) {
+            seconds if self.is_set => seconds + minutes_east * 60,
+            _ => 0,
+        };
+        let time = OffsetDateTime::from_unix_timestamp(utc).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let name = |name: String| name[..3].to_string();
+        format!(
+            "{} {} {:2} {:02}:{:02}:{:02} {}",
+            name(time.weekday().to_string()),
+            name(time.month().to_string()),
+            time.day(),
+            time.hour(),
+            time.minute(),
+            time.second(),
+            time.year()
+        )
+    }
+
+    /// Seconds since 1970; 0 when it was never set.
+    pub(crate) fn unix(&self, now: Instant) -> i64 {
+        if self.is_set { at(self.own, now) } else { 0 }
+    }
+
+    /// Sets it to so many seconds since 1970.
+    pub(crate) fn set_unix(&mut self, now: Instant, seconds: i64) {
+        self.own = (now, seconds);
+        self.is_set = true;
     }
 
     /// `YYYYMMDDHH` in UTC.

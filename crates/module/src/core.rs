@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::files::Files;
 use crate::radio::{Change, Radio};
 use crate::terminal::{DataMode, Terminal};
-use dialect::{Line, Model, Value, basic, reply};
+use dialect::{Line, Model, Syntax, Value, basic, espressif, reply};
 use instant::Instant;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -28,6 +28,8 @@ pub(crate) enum Outcome {
     Later,
     /// The command takes data first.
     Data(DataMode),
+    /// This is printed, and from then on everything that is typed goes to [`crate::family::Family::stream`].
+    Stream(&'static [u8]),
 }
 
 impl Outcome {
@@ -65,6 +67,8 @@ pub(crate) struct Core {
     saved: Settings,
     /// Information text of the command that runs.
     info: Vec<u8>,
+    /// Its last line has no end.
+    info_is_open: bool,
     /// Why the module last started: the number that `AT*EXINFO?` prints.
     pub(crate) boot_reason: u8,
     power: bool,
@@ -90,6 +94,7 @@ impl Core {
             out: VecDeque::new(),
             completed: None,
             info: Vec::new(),
+            info_is_open: false,
             boot_reason: 0,
             power: false,
             reboot: None,
@@ -118,6 +123,25 @@ impl Core {
         self.info.extend_from_slice(bytes);
     }
 
+    /// [`Core::info_text`] for a line that the firmware prints without its end.
+    pub(crate) fn info_open(&mut self, text: &str) {
+        self.info_text(text);
+        self.info_is_open = true;
+    }
+
+    /// Prints a line at once, though a command runs.
+    pub(crate) fn progress(&mut self, line: &Line, values: &[Value<'_>]) {
+        let mut text = Vec::new();
+        line.write(values, &mut |part| text.extend_from_slice(part));
+        self.reply(&text);
+    }
+
+    /// Bytes of the peer for the host, as they are.
+    pub(crate) fn stream(&mut self, bytes: &[u8]) {
+        self.trace(|| TraceKind::ToHost(bytes.to_vec()));
+        self.terminal.send_now(self.now, bytes);
+    }
+
     /// Reports something that the host did not ask for just now. It comes after the reply to the command that runs.
     pub(crate) fn report(&mut self, line: &Line, values: &[Value<'_>]) {
         let mut text = Vec::new();
@@ -141,7 +165,12 @@ impl Core {
     /// Prints what the command that runs has answered so far, and its final result.
     pub(crate) fn finish(&mut self, outcome: Outcome) {
         let info = std::mem::take(&mut self.info);
-        if !info.is_empty() {
+        let is_open = std::mem::take(&mut self.info_is_open);
+        if is_open {
+            self.trace(|| TraceKind::ToHost(info.clone()));
+            let delay = self.span(self.model.timing.reply);
+            self.terminal.send(self.now + delay, info);
+        } else if !info.is_empty() {
             self.reply(&info);
         }
         let mut text = Vec::new();
@@ -163,7 +192,7 @@ impl Core {
                 }
             }
             Outcome::Error | Outcome::Cme(_) => basic::ERROR.write(&[], &mut sink),
-            Outcome::Silent | Outcome::Later | Outcome::Data(_) => {}
+            Outcome::Silent | Outcome::Later | Outcome::Data(_) | Outcome::Stream(_) => {}
         }
         let short = !self.settings.verbose && (text == b"OK" || text == b"ERROR");
         if short && !self.settings.quiet {
@@ -187,6 +216,12 @@ impl Core {
         let delay = self.span(self.model.timing.reply);
         self.trace(|| TraceKind::ToHost(data.prompt.to_vec()));
         self.terminal.begin_data(self.now + delay, data);
+    }
+
+    pub(crate) fn begin_stream(&mut self, prompt: &'static [u8]) {
+        let delay = self.span(self.model.timing.reply);
+        self.trace(|| TraceKind::ToHost(prompt.to_vec()));
+        self.terminal.begin_stream(self.now + delay, prompt);
     }
 
     /// Gives what is due on the serial line to the outside, no faster than the line is.
@@ -320,6 +355,7 @@ impl Core {
         self.power = false;
         self.completed = None;
         self.info.clear();
+        self.info_is_open = false;
         self.terminal = new_terminal(self.model, &self.config);
         self.radio.power_off();
         if how == Reboot::Factory {
@@ -360,8 +396,12 @@ impl Core {
     fn frame(&mut self, text: &[u8]) -> Vec<u8> {
         self.trace(|| TraceKind::ToHost(text.to_vec()));
         let mut frame = Vec::with_capacity(text.len() + 4);
-        // V.250 §6.2.6: without ATV1 the line end before the text goes away.
-        if self.settings.verbose {
+        let leads = match self.model.syntax {
+            // V.250 §6.2.6: without ATV1 the line end before the text goes away.
+            Syntax::V250 => self.settings.verbose,
+            Syntax::EspAt => espressif::has_lead(text),
+        };
+        if leads {
             frame.extend_from_slice(b"\r\n");
         }
         frame.extend_from_slice(text);
@@ -375,7 +415,8 @@ fn new_terminal(model: &Model, config: &Config) -> Terminal {
         Pace::Real => model.timing.report,
         Pace::Fast => Duration::ZERO,
     };
-    Terminal::new(model.limits.line, gap, config.pace == Pace::Real)
+    let paced = config.pace == Pace::Real;
+    Terminal::new(model.syntax, model.limits.line, gap, paced)
 }
 
 impl Settings {

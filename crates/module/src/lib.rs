@@ -34,6 +34,7 @@ mod link;
 mod network;
 mod radio;
 mod terminal;
+mod wifi;
 
 pub use api::*;
 
@@ -42,7 +43,7 @@ use crate::family::Family;
 use crate::terminal::{DataEnd, Input};
 use ::core::fmt;
 use dialect::command::{self, Statement};
-use dialect::{Model, ParseError, Problem};
+use dialect::{Model, ParseError, Problem, Syntax};
 use instant::Instant;
 use std::net::IpAddr;
 
@@ -183,11 +184,20 @@ impl Module {
             {
                 Input::Nothing => {}
                 Input::Line { line, lost } => {
+                    self.leftover(&mut rest);
                     self.line(&line, lost);
                     // What the command changed holds before the next one is read.
                     while self.next_change() {}
                 }
-                Input::Data(end) => self.finish_data(end),
+                Input::Data(end) => {
+                    self.leftover(&mut rest);
+                    self.finish_data(end);
+                }
+                Input::Stream(bytes) => {
+                    self.core.trace(|| TraceKind::FromHost(bytes.clone()));
+                    self.family.stream(&mut self.core, &bytes);
+                }
+                Input::Busy if self.family.busy(&mut self.core, rest) => return,
                 Input::Busy => {
                     let lost = self.core.terminal.keep_for_later(rest);
                     if lost > 0 {
@@ -199,8 +209,23 @@ impl Module {
         }
     }
 
+    /// ESP-AT takes what comes in one go with a command, and behind it, for typed while the command runs. Without a pace
+    /// nothing comes in one go.
+    // Source: MAME's esp8266_at.
+    fn leftover(&mut self, rest: &mut &[u8]) {
+        let is_esp = self.core.model.syntax == Syntax::EspAt;
+        if is_esp && self.core.config.pace == Pace::Real && !rest.is_empty() {
+            self.family.busy(&mut self.core, rest);
+            *rest = &[];
+        }
+    }
+
     fn line(&mut self, line: &[u8], lost: usize) {
         self.core.trace(|| TraceKind::FromHost(line.to_vec()));
+        if self.core.model.syntax == Syntax::EspAt {
+            self.esp_line(line, lost);
+            return;
+        }
         let Some(at) = line
             .windows(2)
             .position(|pair| pair.eq_ignore_ascii_case(b"AT"))
@@ -227,6 +252,26 @@ impl Module {
         self.run(line[at + 2..].to_vec());
     }
 
+    /// ESP-AT has an answer to every line.
+    fn esp_line(&mut self, line: &[u8], lost: usize) {
+        let problem = match line {
+            _ if lost > 0 => Problem::TooLong,
+            [b'a' | b'A', b't' | b'T', ..] => {
+                self.run(line[2..].to_vec());
+                return;
+            }
+            _ => Problem::NotACommand,
+        };
+        let outcome = self.refuse(&ParseError {
+            command: None,
+            problem,
+            param: None,
+            second: false,
+            given: 0,
+        });
+        self.core.finish(outcome);
+    }
+
     /// Runs the commands of a line one after another; the first refusal ends it (V.250 §5.6).
     fn run(&mut self, mut rest: Vec<u8>) {
         loop {
@@ -236,7 +281,8 @@ impl Module {
             }
             self.core.terminal.begin();
             let before = (!self.core.model.as_written.is_empty()).then(|| rest.clone());
-            let (outcome, left) = match command::parse(self.core.model.commands, &mut rest) {
+            let model = self.core.model;
+            let (outcome, left) = match command::parse(model.syntax, model.commands, &mut rest) {
                 Ok((statement, left)) => (
                     execute(&mut self.core, &mut *self.family, &statement),
                     left.len(),
@@ -255,7 +301,8 @@ impl Module {
     /// the option for it the line is carried out all the same.
     fn as_written(&mut self, before: Option<Vec<u8>>, error: &ParseError) -> Outcome {
         let mut line = before.unwrap_or_default();
-        let Ok((statement, _)) = command::parse(self.core.model.as_written, &mut line) else {
+        let model = self.core.model;
+        let Ok((statement, _)) = command::parse(model.syntax, model.as_written, &mut line) else {
             return self.refuse(error);
         };
         let works = statement.command.title;
@@ -270,11 +317,7 @@ impl Module {
 
     fn refuse(&mut self, error: &ParseError) -> Outcome {
         self.core.note(|| error.to_string());
-        if error.problem == Problem::UnknownCommand {
-            Outcome::Error
-        } else {
-            self.family.refuse(error)
-        }
+        self.family.refuse(&mut self.core, error)
     }
 
     fn conclude(&mut self, outcome: Outcome, rest: Vec<u8>) {
@@ -287,6 +330,10 @@ impl Module {
             Outcome::Data(data) => {
                 self.waiting = Some(rest);
                 self.core.begin_data(data);
+            }
+            Outcome::Stream(prompt) => {
+                self.waiting = None;
+                self.core.begin_stream(prompt);
             }
             outcome => self.core.finish(outcome),
         }

@@ -1,6 +1,6 @@
 //! One MQTT link: the transport below, the session on it, and what becomes of both.
 
-use crate::api::{LinkEvent, LinkId, NetError, Output, TraceKind};
+use crate::api::{LinkEvent, LinkId, NetError, Output, TraceKind, Transport};
 use crate::core::Core;
 use instant::Instant;
 use mqtt::{Connect, Event, Packet, Session, SessionConfig};
@@ -55,16 +55,19 @@ impl Link {
     }
 
     /// Asks for a transport.
-    pub(crate) fn open(&mut self, core: &mut Core, host: &str, port: u16, tls: bool) {
+    pub(crate) fn open(&mut self, core: &mut Core, host: &str, port: u16, transport: Transport) {
         let link = core.new_link();
         self.id = Some(link);
         self.phase = Phase::Opening;
-        core.state(|| format!("opening {host}:{port}"));
+        core.state(|| match &transport.websocket {
+            Some(path) => format!("opening {host}:{port}, a WebSocket at {path:?}"),
+            None => format!("opening {host}:{port}"),
+        });
         core.out.push_back(Output::Open {
             link,
             host: host.into(),
             port,
-            tls,
+            transport,
         });
     }
 

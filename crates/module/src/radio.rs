@@ -1,7 +1,7 @@
 //! SIM, signal, registration, attach and PDP contexts.
 
 use crate::api::{NetworkEvent, Pace, Radio as World, Registration, Sim};
-use dialect::model::{Model, Timing};
+use dialect::model::{Bearer, Model, Timing};
 use instant::Instant;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -26,6 +26,8 @@ pub(crate) enum Change {
     PdpUp(u8),
     /// A PDP context is down.
     PdpDown { cid: u8, by_network: bool },
+    /// The access points around a Wi-Fi station go away or come back.
+    AccessPoints { in_reach: bool },
 }
 
 /// One PDP context.
@@ -64,6 +66,8 @@ pub(crate) struct Radio {
     pub(crate) event_reporting: u8,
     /// `AT+COPS`: mode and format.
     pub(crate) cops: (u8, u8),
+    /// Whether there is a cellular modem at all.
+    cellular: bool,
     steps: VecDeque<(Instant, Step)>,
     changes: VecDeque<Change>,
 }
@@ -89,12 +93,14 @@ impl Radio {
             reporting: [0; 3],
             event_reporting: 0,
             cops: (0, 2),
+            cellular: true,
             steps: VecDeque::new(),
             changes: VecDeque::new(),
         }
     }
 
     pub(crate) fn power_on(&mut self, now: Instant, model: &Model, pace: Pace) {
+        self.cellular = model.bearer == Bearer::Cellular;
         self.fun = 1;
         self.reporting = [0; 3];
         self.event_reporting = model.defaults.cgerep;
@@ -134,6 +140,14 @@ impl Radio {
                     self.deactivate(cid, true);
                 }
             }
+            NetworkEvent::Signal { rssi } if !self.cellular => {
+                let before = std::mem::replace(&mut self.world.rssi, rssi);
+                if (before == 99) != (rssi == 99) {
+                    let in_reach = rssi != 99;
+                    self.changes.push_back(Change::AccessPoints { in_reach });
+                }
+            }
+            _ if !self.cellular => {}
             NetworkEvent::Signal { rssi } => {
                 self.world.rssi = rssi;
                 if rssi == 99 && self.stat.has_service() {
@@ -292,7 +306,9 @@ impl Radio {
         match step {
             Step::Boot => {
                 self.changes.push_back(Change::Booted);
-                self.schedule(now, Step::Sim, timing.sim, pace);
+                if self.cellular {
+                    self.schedule(now, Step::Sim, timing.sim, pace);
+                }
             }
             Step::Sim => {
                 self.changes.push_back(Change::Sim);

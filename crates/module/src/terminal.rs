@@ -1,5 +1,6 @@
 //! The serial line: echo, line editing, data mode, and the order and pace of what goes out.
 
+use dialect::Syntax;
 use instant::Instant;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub(crate) enum Input {
     Line { line: Vec<u8>, lost: usize },
     /// The data that a command waited for has ended.
     Data(DataEnd),
+    /// Bytes of a stream: all that there were.
+    Stream(Vec<u8>),
     /// A command runs, or too much waits for the line: nothing was taken.
     Busy,
 }
@@ -36,12 +39,12 @@ pub(crate) struct DataMode {
     pub(crate) len: Option<usize>,
     /// Ends at Ctrl-Z (0x1A), when there is no length.
     pub(crate) until_ctrl_z: bool,
-    /// Is given up at ESC (0x1B), when there is no length.
+    /// Is given up at ESC (0x1B), when there is no length; with a length, when `+++` comes alone.
     pub(crate) cancel: bool,
     /// The most that is kept; what comes beyond it is counted.
     pub(crate) max: usize,
-    /// Ends when no byte comes for so long; or, when `in_all`, so long after the prompt.
-    pub(crate) idle: Duration,
+    /// Ends when no byte comes for so long; or, when `in_all`, so long after the prompt. `None`: it waits for ever.
+    pub(crate) idle: Option<Duration>,
     pub(crate) in_all: bool,
 }
 
@@ -52,7 +55,7 @@ pub(crate) enum DataEnd {
     Length,
     /// Ctrl-Z.
     CtrlZ,
-    /// ESC.
+    /// ESC, or `+++`.
     Cancelled,
     /// No byte came for the time allowed.
     Idle,
@@ -61,6 +64,7 @@ pub(crate) enum DataEnd {
 }
 
 pub(crate) struct Terminal {
+    syntax: Syntax,
     line_max: usize,
     mode: Mode,
     line: Vec<u8>,
@@ -94,13 +98,16 @@ enum Mode {
         how: DataMode,
         data: Vec<u8>,
         lost: usize,
-        deadline: Instant,
+        deadline: Option<Instant>,
     },
+    /// Everything goes to the peer.
+    Stream,
 }
 
 impl Terminal {
-    pub(crate) fn new(line_max: usize, gap: Duration, paced: bool) -> Self {
+    pub(crate) fn new(syntax: Syntax, line_max: usize, gap: Duration, paced: bool) -> Self {
         Self {
+            syntax,
             line_max,
             mode: Mode::Command,
             line: Vec::new(),
@@ -127,6 +134,11 @@ impl Terminal {
             Mode::Busy => Input::Busy,
             Mode::Command if congested => Input::Busy,
             Mode::Command => self.take_line(now, bytes, echo),
+            Mode::Stream => Input::Stream(std::mem::take(bytes).to_vec()),
+            Mode::Data { how, .. } if how.cancel && how.len.is_some() && *bytes == b"+++" => {
+                *bytes = &[];
+                Input::Data(DataEnd::Cancelled)
+            }
             Mode::Data {
                 how,
                 data,
@@ -134,7 +146,7 @@ impl Terminal {
                 deadline,
             } => {
                 if !how.in_all {
-                    *deadline = now + how.idle;
+                    *deadline = how.idle.map(|idle| now + idle);
                 }
                 let wanted = how.len.map_or(usize::MAX, |len| len - data.len());
                 let mut part = &bytes[..bytes.len().min(wanted)];
@@ -169,6 +181,9 @@ impl Terminal {
     }
 
     fn take_line(&mut self, now: Instant, bytes: &mut &[u8], echo: bool) -> Input {
+        if self.syntax == Syntax::EspAt {
+            return self.take_esp_line(now, bytes, echo);
+        }
         let stretch = &bytes[..bytes.len().min(STRETCH)];
         let end = stretch.iter().position(|&byte| byte == b'\r');
         let (part, rest) = bytes.split_at(end.map_or(stretch.len(), |at| at + 1));
@@ -216,6 +231,42 @@ impl Terminal {
         }
     }
 
+    /// ESP-AT: a line ends with CR LF, every byte is echoed, nothing edits it, and NUL empties it.
+    // Source: MAME's esp8266_at.
+    fn take_esp_line(&mut self, now: Instant, bytes: &mut &[u8], echo: bool) -> Input {
+        let mut end = None;
+        let stretch = bytes.len().min(STRETCH);
+        for (at, &byte) in bytes[..stretch].iter().enumerate() {
+            if byte == 0 {
+                self.line.clear();
+                self.lost = 0;
+            } else if byte == b'\n' && self.line.last() == Some(&b'\r') {
+                end = Some(at + 1);
+                break;
+            } else if self.line.len() <= self.line_max {
+                self.line.push(byte);
+            } else {
+                // The last one is kept, so that the line's end is seen.
+                self.lost += 1;
+                self.line.pop();
+                self.line.push(byte);
+            }
+        }
+        let (part, rest) = bytes.split_at(end.unwrap_or(stretch));
+        *bytes = rest;
+        if echo {
+            self.send_now(now, part);
+        }
+        if end.is_none() {
+            return Input::Nothing;
+        }
+        self.line.pop();
+        Input::Line {
+            line: std::mem::take(&mut self.line),
+            lost: std::mem::take(&mut self.lost),
+        }
+    }
+
     /// A command begins: reports wait for its end.
     pub(crate) fn begin(&mut self) {
         self.mode = Mode::Busy;
@@ -238,14 +289,28 @@ impl Terminal {
         self.mode = Mode::Data {
             data: Vec::new(),
             lost: 0,
-            deadline: at + how.idle,
+            deadline: how.idle.map(|idle| at + idle),
             how,
         };
     }
 
+    /// From now on everything goes to the peer; this goes out first, at `at`.
+    pub(crate) fn begin_stream(&mut self, at: Instant, prompt: &[u8]) {
+        self.send(at, prompt.to_vec());
+        self.mode = Mode::Stream;
+    }
+
+    pub(crate) fn is_streaming(&self) -> bool {
+        matches!(self.mode, Mode::Stream)
+    }
+
     pub(crate) fn data_deadline_passed(&self, now: Instant) -> Option<DataEnd> {
         match &self.mode {
-            Mode::Data { deadline, lost, .. } if *deadline <= now => Some(match lost {
+            Mode::Data {
+                deadline: Some(deadline),
+                lost,
+                ..
+            } if *deadline <= now => Some(match lost {
                 0 => DataEnd::Idle,
                 lost => DataEnd::Overflow(*lost),
             }),
@@ -275,7 +340,7 @@ impl Terminal {
         let stuck = match self.mode {
             Mode::Busy => true,
             Mode::Command => self.is_congested(),
-            Mode::Data { .. } => false,
+            Mode::Data { .. } | Mode::Stream => false,
         };
         let ready = !self.pending.is_empty() && !stuck;
         ready.then(|| std::mem::take(&mut self.pending))
@@ -289,7 +354,8 @@ impl Terminal {
         self.tx.push_back((at, frame));
     }
 
-    fn send_now(&mut self, now: Instant, bytes: &[u8]) {
+    /// Sends bytes now, after what goes before them.
+    pub(crate) fn send_now(&mut self, now: Instant, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
@@ -366,7 +432,7 @@ impl Terminal {
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let tx = self.tx.front().map(|(at, _)| (*at).max(self.line_free));
         let data = match &self.mode {
-            Mode::Data { deadline, .. } => Some(*deadline),
+            Mode::Data { deadline, .. } => *deadline,
             _ => None,
         };
         [tx, self.report_time(), data].into_iter().flatten().min()

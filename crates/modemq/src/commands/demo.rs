@@ -2,34 +2,45 @@
 
 use super::Error;
 use super::module::parse_model;
+use super::replay::variables;
 use crate::broker_server::BrokerServer;
-use crate::client::{Client, News};
 use crate::clock::{Clock, unix_time};
 use crate::net::Resolver;
-use crate::port::{Port, Pty, TcpPort, watch};
+use crate::port::{Port, Pty, TcpPort};
 use crate::runtime::Host;
 use crate::trace::escape;
+use crate::transcript::{Line, PortDevice, Report, Script, Seen, play};
 use anstyle::{AnsiColor, Style};
 use clap::Args as ClapArgs;
-use dialect::{Family, Model};
-use module::{Config, Module, Pace};
-use mqtt::{Connect, QoS};
+use dialect::{Model, Syntax};
+use module::{Config, Module, NetworkEvent, Pace};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
-/// What the module publishes, and what the PC's tool sees. Source: the Air700EAQ tutorial, §6.2.
-const FROM_MODULE: (&str, &str) = ("mqtt/sub", "data from 4G module");
-/// What the PC's tool publishes, and what the module reports.
-const FROM_TOOL: (&str, &str) = ("mqtt/pub", "data from tcp server");
-/// A generous guard: nothing here takes a second.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The tutorials as transcripts: of a model, or of a family for every model without one of its own.
+const TUTORIALS: &[(&str, &str)] = &[
+    ("luat", include_str!("../../../../transcripts/luat/demo.at")),
+    (
+        "eigencomm",
+        include_str!("../../../../transcripts/eigencomm/demo.at"),
+    ),
+    (
+        "bc26",
+        include_str!("../../../../transcripts/quectel/demo-bc26.at"),
+    ),
+    (
+        "quectel",
+        include_str!("../../../../transcripts/quectel/demo.at"),
+    ),
+    (
+        "espressif",
+        include_str!("../../../../transcripts/espressif/demo.at"),
+    ),
+];
 
 /// Play the tutorial: a broker, a module on a real PTY, an MQTT client as the PC's tool, and a conversation
 #[derive(ClapArgs, Debug)]
@@ -52,10 +63,11 @@ pub struct Args {
 /// # Errors
 /// What could not be set up.
 pub async fn run(args: Args) -> Result<ExitCode, Error> {
-    LocalSet::new().run_until(play(args)).await
+    LocalSet::new().run_until(stage(args)).await
 }
 
-async fn play(args: Args) -> Result<ExitCode, Error> {
+async fn stage(args: Args) -> Result<ExitCode, Error> {
+    let script = tutorial(args.model)?;
     let clock = Clock::start();
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let (broker, _) = BrokerServer::start(broker::Config::default(), &[loopback]).await?;
@@ -65,13 +77,12 @@ async fn play(args: Args) -> Result<ExitCode, Error> {
         .with_extension(format!("demo-{}", std::process::id()));
     let pty = Pty::open(Some(&link))?;
     let device = pty.path().to_path_buf();
-    let pace = if args.pace == "fast" {
-        Pace::Fast
-    } else {
-        Pace::Real
-    };
     let config = Config {
-        pace,
+        pace: if args.pace == "fast" {
+            Pace::Fast
+        } else {
+            Pace::Real
+        },
         unix_time: unix_time(),
         ..Config::default()
     };
@@ -79,26 +90,32 @@ async fn play(args: Args) -> Result<ExitCode, Error> {
     let tcp = TcpPort::listen(loopback).await?;
     let tcp_address = tcp.local_addr();
     let mut hosts = Vec::new();
+    let mut power = Vec::new();
     for port in [Port::Pty(pty), Port::Tcp(tcp)] {
         let module = Module::new(clock.now(), args.model, config.clone());
-        let (host, _) = Host::new(module, port, clock, Resolver::default());
+        let (host, events) = Host::new(module, port, clock, Resolver::default());
         hosts.push(tokio::task::spawn_local(host.run()));
+        power.push(events);
     }
 
-    let mut stage = Stage::new(clock, args.model);
-    stage.opening(&device, broker_address);
-    let mut tool = Tool::start(broker_address).await?;
-    stage.tool(&format!("connected to {broker_address}"));
-    let mut mcu = Mcu::open(&device)?;
-    let result = conversation(&mut stage, &mut mcu, &mut tool, broker_address).await;
-    let passed = stage.closing(&result);
+    let show = Show {
+        clock: Clock::start(),
+        model: args.model,
+    };
+    show.opening(&device, broker_address);
+    // The player waits as a person would, so it has a thread of its own.
+    let lines = script.clone();
+    let (path, events) = (device.clone(), power.swap_remove(0));
+    let played =
+        tokio::task::spawn_blocking(move || show.play(&lines, &path, broker_address, events));
+    let result = played.await?;
+    let passed = closing(&result);
     if passed && args.stay {
-        stay(args.model, &device, tcp_address, broker_address)?;
+        stay(args.model, &script, &device, tcp_address, broker_address)?;
         for host in hosts {
             host.await??;
         }
     }
-    drop(mcu);
     broker.shutdown().await;
     Ok(if passed {
         ExitCode::SUCCESS
@@ -107,427 +124,32 @@ async fn play(args: Args) -> Result<ExitCode, Error> {
     })
 }
 
-/// What happens in a conversation, after the boot.
-enum Act {
-    /// The host sends a command, and the module answers with these frames.
-    Command(String, Vec<String>),
-    /// The host sends data after the prompt, and the module answers with these frames.
-    Data(String, String, Vec<String>),
-    /// The PC's tool sees what the module published.
-    ToolReceives,
-    /// The PC's tool publishes, and the module reports it so.
-    ToolPublishes(String),
-}
-
-/// The tutorial of each family: the Air700EAQ's §6.2 for Luat, the NT35E's page, and for Quectel the fourth tutorial's
-/// flow in the form that the firmware takes.
-fn acts(model: &Model, broker: SocketAddr) -> Vec<Act> {
-    let command = |line: &str, frames: &[&str]| {
-        Act::Command(
-            line.into(),
-            frames.iter().map(ToString::to_string).collect(),
-        )
-    };
-    let (host, port) = (broker.ip(), broker.port());
-    let (up, said) = FROM_MODULE;
-    let (down, heard) = FROM_TOOL;
-    let len = heard.len();
-    match model.family {
-        Family::Luat => vec![
-            command("AT+MCONFIG=868488076771714,root,luat123456", &["OK"]),
-            command(
-                &format!("AT+MIPSTART=\"{host}\",\"{port}\""),
-                &["OK", "CONNECT OK"],
-            ),
-            command("AT+MCONNECT=1,60", &["OK", "CONNACK OK"]),
-            command(&format!("AT+MSUB=\"{down}\",0"), &["OK", "SUBACK"]),
-            command(&format!("AT+MPUB=\"{up}\",0,0,\"{said}\""), &["OK"]),
-            Act::ToolReceives,
-            Act::ToolPublishes(format!("+MSUB: \"{down}\",{len} byte,{heard}")),
-            command("AT+MDISCONNECT", &["OK"]),
-            command("AT+MIPCLOSE", &["OK"]),
-        ],
-        Family::EigenComm => vec![
-            command(
-                &format!("AT+ECMTOPEN=0,\"{host}\",{port}"),
-                &["OK", "+ECMTOPEN: 0,0"],
-            ),
-            command("AT+ECMTCONN=0,\"nt35e-demo\"", &["OK", "+ECMTCONN: 0,0,0"]),
-            command(
-                &format!("AT+ECMTSUB=0,1,\"{down}\",2"),
-                &["OK", "+ECMTSUB: 0,1,0,1"],
-            ),
-            command(
-                &format!("AT+ECMTPUB=0,0,0,0,\"{up}\",\"{said}\""),
-                &["OK", "+ECMTPUB: 0,0,0"],
-            ),
-            Act::ToolReceives,
-            Act::ToolPublishes(format!("+ECMTRECV: 0,0,\"{down}\",{heard}")),
-            command("AT+ECMTDISC=0", &["OK", "+ECMTDISC: 0,0"]),
-        ],
-        Family::Quectel => {
-            let publish = if model.name == "bc26" {
-                command(
-                    &format!("AT+QMTPUB=0,0,0,0,\"{up}\",\"{said}\""),
-                    &["OK", "+QMTPUB: 0,0,0"],
-                )
-            } else {
-                let line = format!("AT+QMTPUBEX=0,0,0,0,\"{up}\",{}", said.len());
-                Act::Data(
-                    line,
-                    said.into(),
-                    vec!["OK".into(), "+QMTPUBEX: 0,0,0".into()],
-                )
-            };
-            vec![
-                command("AT+QMTCFG=\"version\",0,4", &["OK"]),
-                command(
-                    &format!("AT+QMTOPEN=0,\"{host}\",{port}"),
-                    &["OK", "+QMTOPEN: 0,0"],
-                ),
-                command(
-                    "AT+QMTCONN=0,\"dev1\",\"user\",\"password\"",
-                    &["OK", "+QMTCONN: 0,0,0"],
-                ),
-                command(
-                    &format!("AT+QMTSUB=0,1,\"{down}\",1"),
-                    &["OK", "+QMTSUB: 0,1,0,1"],
-                ),
-                publish,
-                Act::ToolReceives,
-                Act::ToolPublishes(format!("+QMTRECV: 0,0,\"{down}\",\"{heard}\"")),
-                command("AT+QMTDISC=0", &["OK", "+QMTDISC: 0,0"]),
-            ]
-        }
-    }
-}
-
-/// What a model says by itself after power-on; the last of Luat's tells the time, whatever it is.
-fn boot_reports(model: &Model) -> &'static [&'static str] {
-    match model.family {
-        Family::Luat => &[
-            "RDY",
-            "+CPIN: READY",
-            "^MODE: 17,17",
-            "+E_UTRAN Service",
-            "+CGEV: ME PDN ACT 1,0",
-            "+NITZ: ",
-        ],
-        Family::EigenComm => &["REBOOT_CAUSE_APPLICATION_POWER_ON_RESET"],
-        Family::Quectel if model.name == "bc26" => &["+CPIN: READY", "+IP: 10.173.90.29"],
-        Family::Quectel => &[
-            "RDY",
-            "+CFUN: 1",
-            "+CPIN: READY",
-            "+QUSIM: 1",
-            "+QIND: SMS DONE",
-            "+QIND: PB DONE",
-        ],
-    }
-}
-
-/// Plays it. Each reply is compared byte by byte.
-async fn conversation(
-    stage: &mut Stage,
-    mcu: &mut Mcu,
-    tool: &mut Tool,
-    broker: SocketAddr,
-) -> Result<(), String> {
-    for report in boot_reports(stage.model) {
-        if report.ends_with(' ') {
-            let frame = mcu.frame().await?;
-            stage.module(&frame);
-            if !frame.starts_with(report) {
-                return Err(format!("expected {report}…, got {frame}"));
-            }
-        } else {
-            mcu.expect(stage, report).await?;
-        }
-    }
-    for (line, frames) in [
-        ("AT", &["OK"][..]),
-        ("AT+CPIN?", &["+CPIN: READY", "OK"]),
-        ("AT+CSQ", &["+CSQ: 24,0", "OK"]),
-    ] {
-        mcu.command(stage, line, frames).await?;
-    }
-    mcu.attach(stage).await?;
-    for act in acts(stage.model, broker) {
-        match act {
-            Act::Command(line, frames) => {
-                let frames: Vec<&str> = frames.iter().map(String::as_str).collect();
-                mcu.command(stage, &line, &frames).await?;
-            }
-            Act::Data(line, data, frames) => {
-                mcu.command(stage, &line, &[]).await?;
-                mcu.take("\r\n> ")
-                    .await
-                    .map_err(|got| format!("expected the prompt, got {got}"))?;
-                stage.module(">");
-                stage.host(&data);
-                mcu.send(data.as_bytes()).await?;
-                for frame in &frames {
-                    mcu.expect(stage, frame).await?;
-                }
-            }
-            Act::ToolReceives => tool.expect(stage, FROM_MODULE.0, FROM_MODULE.1).await?,
-            Act::ToolPublishes(report) => {
-                tool.publish(stage, FROM_TOOL.0, FROM_TOOL.1).await?;
-                mcu.expect(stage, &report).await?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The host: what a microcontroller would do, on the other end of the PTY.
-struct Mcu {
-    line: AsyncFd<OwnedFd>,
-    received: Vec<u8>,
-}
-
-impl Mcu {
-    fn open(device: &Path) -> Result<Self, Error> {
-        use std::os::unix::fs::OpenOptionsExt;
-        let flags = rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::NONBLOCK;
-        let file = std::fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(flags.bits().cast_signed())
-            .open(device)?;
-        Ok(Self {
-            line: watch(file.into())?,
-            received: Vec::new(),
-        })
-    }
-
-    /// Asks until the module is attached, as firmware does.
-    async fn attach(&mut self, stage: &mut Stage) -> Result<(), String> {
-        let end = tokio::time::Instant::now() + PATIENCE;
-        while tokio::time::Instant::now() < end {
-            self.command(stage, "AT+CGATT?", &[]).await?;
-            let state = self.frame().await?;
-            stage.module(&state);
-            self.expect(stage, "OK").await?;
-            match state.as_str() {
-                "+CGATT: 1" => return Ok(()),
-                "+CGATT: 0" => tokio::time::sleep(Duration::from_millis(500)).await,
-                other => return Err(format!("expected +CGATT, got {other}")),
-            }
-        }
-        Err("the module does not attach".into())
-    }
-
-    async fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let mut ready = self
-                .line
-                .writable()
-                .await
-                .map_err(|error| error.to_string())?;
-            match ready.try_io(|fd| Ok(rustix::io::write(fd, rest)?)) {
-                Ok(Ok(n)) => rest = &rest[n..],
-                Ok(Err(error)) => return Err(error.to_string()),
-                Err(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends a command, and compares its echo and each frame of what follows.
-    async fn command(
-        &mut self,
-        stage: &mut Stage,
-        command: &str,
-        replies: &[&str],
-    ) -> Result<(), String> {
-        stage.host(command);
-        let line = format!("{command}\r");
-        self.send(line.as_bytes()).await?;
-        self.take(&line)
-            .await
-            .map_err(|got| format!("{command}: expected its echo, got {got}"))?;
-        for reply in replies {
-            self.expect(stage, reply)
-                .await
-                .map_err(|error| format!("{command}: {error}"))?;
-        }
-        Ok(())
-    }
-
-    async fn expect(&mut self, stage: &mut Stage, text: &str) -> Result<(), String> {
-        let frame = format!("\r\n{text}\r\n");
-        self.take(&frame)
-            .await
-            .map_err(|got| format!("expected {}, got {got}", escape(frame.as_bytes())))?;
-        stage.module(text);
-        stage.verified += 1;
-        Ok(())
-    }
-
-    /// Takes exactly these bytes; otherwise tells what came.
-    async fn take(&mut self, bytes: &str) -> Result<(), String> {
-        let wanted = bytes.as_bytes();
-        let arrival = async {
-            while self.received.len() < wanted.len() && wanted.starts_with(&self.received) {
-                self.read().await?;
-            }
-            Ok::<(), String>(())
-        };
-        match tokio::time::timeout(PATIENCE, arrival).await {
-            Ok(result) => result?,
-            Err(_) => return Err(format!("{:?} and then nothing", escape(&self.received))),
-        }
-        if !self.received.starts_with(wanted) {
-            return Err(escape(&self.received));
-        }
-        self.received.drain(..wanted.len());
-        Ok(())
-    }
-
-    /// The next frame, whatever stands in it.
-    async fn frame(&mut self) -> Result<String, String> {
-        self.take("\r\n").await?;
-        let arrival = async {
-            loop {
-                if let Some(end) = self.received.windows(2).position(|pair| pair == b"\r\n") {
-                    let text = String::from_utf8_lossy(&self.received[..end]).into_owned();
-                    self.received.drain(..end + 2);
-                    return Ok(text);
-                }
-                self.read().await?;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, arrival).await {
-            Ok(result) => result,
-            Err(_) => Err("nothing".into()),
-        }
-    }
-
-    async fn read(&mut self) -> Result<(), String> {
-        let mut buffer = [0; 1024];
-        loop {
-            let mut ready = self
-                .line
-                .readable()
-                .await
-                .map_err(|error| error.to_string())?;
-            match ready.try_io(|fd| Ok(rustix::io::read(fd, &mut buffer)?)) {
-                Ok(Ok(0)) => return Err("the module hung up".into()),
-                Ok(Ok(n)) => {
-                    self.received.extend_from_slice(&buffer[..n]);
-                    return Ok(());
-                }
-                Ok(Err(error)) => return Err(error.to_string()),
-                Err(_) => {}
-            }
-        }
-    }
-}
-
-/// The PC's tool: an MQTT client that sees everything.
-struct Tool {
-    requests: mpsc::Sender<(String, String)>,
-    messages: mpsc::Receiver<(String, Vec<u8>)>,
-}
-
-impl Tool {
-    async fn start(broker: SocketAddr) -> Result<Self, Error> {
-        let connect = Connect {
-            clean_session: true,
-            keep_alive: 60,
-            client_id: "pc-tool",
-            ..Connect::default()
-        };
-        let mut client = Client::connect(&broker.ip().to_string(), broker.port(), &connect).await?;
-        client
-            .subscribe(&[(FROM_MODULE.0, QoS::AtMostOnce)])
-            .await?;
-        while !matches!(client.next().await?, News::Subscribed(..)) {}
-        let (requests, mut asked) = mpsc::channel::<(String, String)>(1);
-        let (sender, messages) = mpsc::channel(16);
-        tokio::task::spawn_local(async move {
-            loop {
-                tokio::select! {
-                    news = client.next() => match news {
-                        Ok(News::Message(message)) => {
-                            if sender.send((message.topic, message.payload)).await.is_err() {
-                                break;
-                            }
-                        }
-                        Ok(_) => {}
-                        Err(_) => break,
-                    },
-                    request = asked.recv() => {
-                        let Some((topic, payload)) = request else { break };
-                        if client.publish(&topic, payload.as_bytes(), QoS::AtMostOnce, false).await.is_err() {
-                            break;
-                        }
-                    }
-                }
-            }
-        });
-        Ok(Self { requests, messages })
-    }
-
-    async fn publish(
-        &mut self,
-        stage: &mut Stage,
-        topic: &str,
-        payload: &str,
-    ) -> Result<(), String> {
-        stage.tool(&format!("publishes {topic}: {payload}"));
-        let sent = self.requests.send((topic.into(), payload.into())).await;
-        sent.map_err(|_| "the PC tool has lost the broker".into())
-    }
-
-    async fn expect(
-        &mut self,
-        stage: &mut Stage,
-        topic: &str,
-        payload: &str,
-    ) -> Result<(), String> {
-        let arrived = tokio::time::timeout(PATIENCE, self.messages.recv()).await;
-        let Ok(Some((got_topic, got))) = arrived else {
-            return Err(format!("the PC tool did not receive {topic}"));
-        };
-        stage.tool(&format!("received {got_topic}: {}", escape(&got)));
-        if got_topic != topic || got != payload.as_bytes() {
-            return Err(format!(
-                "the PC tool expected {topic}: {payload}, got {got_topic}: {}",
-                escape(&got)
-            ));
-        }
-        stage.verified += 1;
-        Ok(())
-    }
+/// The tutorial of a model.
+fn tutorial(model: &Model) -> Result<Script, Error> {
+    let found = [model.name, model.family.name()]
+        .into_iter()
+        .find_map(|name| TUTORIALS.iter().find(|(own, _)| *own == name));
+    let (name, text) = found.ok_or("there is no tutorial for this model")?;
+    Ok(Script::parse(&format!("the tutorial of {name}"), text)?)
 }
 
 /// Where the PC tool's side begins, in characters after the time.
 const SECOND_COLUMN: usize = 50;
-
-/// Shows the three parties side by side.
-struct Stage {
-    clock: Clock,
-    model: &'static Model,
-    verified: usize,
-}
+/// What is shown of a line, in characters after the time; all of it is compared.
+const WIDTH: usize = 130;
 
 const HOST: Style = AnsiColor::Cyan.on_default();
 const MODULE: Style = AnsiColor::Green.on_default();
 const TOOL: Style = AnsiColor::Yellow.on_default();
 const DIM: Style = Style::new().dimmed();
 
-impl Stage {
-    fn new(clock: Clock, model: &'static Model) -> Self {
-        Self {
-            clock,
-            model,
-            verified: 0,
-        }
-    }
+/// Shows the three parties side by side.
+struct Show {
+    clock: Clock,
+    model: &'static Model,
+}
 
+impl Show {
     fn opening(&self, device: &Path, broker: SocketAddr) {
         let title = self.model.title;
         let device = device.display();
@@ -540,15 +162,53 @@ impl Stage {
         ));
     }
 
-    fn host(&self, text: &str) {
-        self.line(&format!("{HOST}> {text}{HOST:#}"));
-    }
-
-    fn module(&self, text: &str) {
-        self.line(&format!("{MODULE}< {text}{MODULE:#}"));
+    /// Plays the tutorial over the PTY. Each byte of each reply is compared.
+    fn play(
+        &self,
+        script: &Script,
+        pty: &Path,
+        broker: SocketAddr,
+        power: mpsc::UnboundedSender<NetworkEvent>,
+    ) -> Result<Report, String> {
+        let baud = self.model.defaults.baud;
+        let address = (broker.ip().to_string(), broker.port());
+        let mut device = PortDevice::open(
+            &pty.display().to_string(),
+            baud,
+            Some(&address),
+            Ipv4Addr::LOCALHOST,
+            &script.filters(),
+        )?
+        .with_power(power);
+        self.tool(&format!("connected to {broker}"));
+        let variables = variables(&address.0, address.1);
+        play(
+            script,
+            self.model.syntax,
+            &mut device,
+            &variables,
+            &mut |seen| match seen {
+                Seen::Host(text) => {
+                    let text = shortened(text, WIDTH);
+                    self.line(&format!("{HOST}> {text}{HOST:#}"));
+                }
+                Seen::Module(text) => {
+                    let text = shortened(text, WIDTH);
+                    self.line(&format!("{MODULE}< {text}{MODULE:#}"));
+                }
+                Seen::ToolPublishes(topic, payload) => {
+                    self.tool(&format!("publishes {topic}: {}", escape(payload)));
+                }
+                Seen::ToolReceives(topic, payload) => {
+                    self.tool(&format!("received {topic}: {}", escape(payload)));
+                }
+            },
+        )
+        .map_err(|mismatch| mismatch.to_string())
     }
 
     fn tool(&self, text: &str) {
+        let text = shortened(text, WIDTH - SECOND_COLUMN);
         self.line(&format!("{:SECOND_COLUMN$}{TOOL}{text}{TOOL:#}", ""));
     }
 
@@ -556,23 +216,31 @@ impl Stage {
         let now = self.clock.now().to_string();
         say(&format!("{DIM}{now:>7}{DIM:#}  {text}"));
     }
+}
 
-    fn closing(&self, result: &Result<(), String>) -> bool {
-        say("");
-        match result {
-            Ok(()) => say(&format!(
-                "{MODULE}Verified{MODULE:#}: {} frames and messages, byte for byte, over a real PTY and real TCP: \
-                 boot, queries, login, subscribe, publish, receive, logout.",
-                self.verified
-            )),
-            Err(error) => say(&format!(
-                "{}Failed{}: {error}",
-                AnsiColor::Red.render_fg(),
-                anstyle::Reset
-            )),
-        }
-        result.is_ok()
+/// The beginning of a long text.
+fn shortened(text: &str, width: usize) -> String {
+    match text.char_indices().nth(width) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into(),
     }
+}
+
+fn closing(result: &Result<Report, String>) -> bool {
+    say("");
+    match result {
+        Ok(report) => say(&format!(
+            "{MODULE}Verified{MODULE:#}: {} frames and messages, byte for byte, over a real PTY and real TCP: \
+             boot, queries, login, subscribe, publish, receive, logout.",
+            report.frames + report.messages
+        )),
+        Err(error) => say(&format!(
+            "{}Failed{}: {error}",
+            AnsiColor::Red.render_fg(),
+            anstyle::Reset
+        )),
+    }
+    result.is_ok()
 }
 
 /// Prints a line, with colours where the terminal has them.
@@ -583,30 +251,43 @@ fn say(line: &str) {
     let _ = out.flush();
 }
 
-fn stay(model: &Model, device: &Path, tcp: SocketAddr, broker: SocketAddr) -> Result<(), Error> {
-    let (broker_host, broker_port) = (broker.ip(), broker.port());
+fn stay(
+    model: &Model,
+    script: &Script,
+    device: &Path,
+    tcp: SocketAddr,
+    broker: SocketAddr,
+) -> Result<(), Error> {
+    let (host, port) = (broker.ip(), broker.port());
     let device = device.display();
+    let map = match model.syntax {
+        Syntax::V250 => "",
+        // The line ends with CR LF, and a terminal's Return key is CR alone.
+        Syntax::EspAt => "--omap crcrlf ",
+    };
     let mut out = std::io::stdout().lock();
     write!(
         out,
         "
 Everything stays up until Ctrl-C:
-  the module on its PTY        picocom {device}
+  the module on its PTY        picocom {map}{device}
   another on a TCP port        nc -C {} {}
-  the broker                   modemq sub -h {broker_host} -p {broker_port} -t '#' -v
-                               modemq pub -h {broker_host} -p {broker_port} -t {} -m hello
+  the broker                   modemq sub -h {host} -p {port} -t '#' -v
+                               modemq pub -h {host} -p {port} -t mqtt/pub -m hello
 ",
         tcp.ip(),
         tcp.port(),
-        FROM_TOOL.0,
     )?;
     // What a person types to log in and subscribe.
-    let lines = acts(model, broker).into_iter().map_while(|act| match act {
-        Act::Command(line, _) if !line.contains("PUB") => Some(line),
+    let lines = script.steps.iter().filter_map(|step| match &step.line {
+        Line::Command(line) if line.contains('=') => Some(line),
         _ => None,
     });
-    for (index, line) in lines.enumerate() {
+    for (index, line) in lines.take_while(|line| !line.contains("PUB")).enumerate() {
         let head = if index == 0 { "in the module" } else { "" };
+        let line = line
+            .replace("{host}", &host.to_string())
+            .replace("{port}", &port.to_string());
         writeln!(out, "  {head:<28} {line}")?;
     }
     Ok(out.flush()?)

@@ -55,7 +55,7 @@ fn explain_command(model: &Model, text: &str) -> (bool, String) {
         return (true, "AT: are you there? The module answers OK\n".into());
     }
     while !rest.is_empty() {
-        match command::parse(model.commands, rest) {
+        match command::parse(model.syntax, model.commands, rest) {
             Ok((statement, after)) => {
                 words.push_str(&explain_statement(&statement));
                 rest = after;
@@ -83,12 +83,7 @@ fn explain_statement(statement: &Statement<'_>) -> String {
         Form::Read => words.push_str("  asks for what is set\n"),
         Form::Test => words.push_str("  asks for the forms and ranges\n"),
         Form::Set => {
-            for (param, value) in command
-                .set
-                .unwrap_or(&[])
-                .iter()
-                .zip(statement.values.as_slice())
-            {
+            for (param, value) in statement.params.iter().zip(statement.values.as_slice()) {
                 words.push_str(&format!("  {param} = {}\n", shown(*value)));
             }
         }

@@ -8,7 +8,7 @@ use crate::runtime::Host;
 use crate::trace::{Format, Writer};
 use clap::{Args as ClapArgs, ValueEnum};
 use dialect::Model;
-use module::{Config, Identity, Module, Pace, Radio, Registration, Sim};
+use module::{AccessPoint, Config, Identity, Module, Pace, Radio, Registration, Sim};
 use std::cell::RefCell;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -28,7 +28,7 @@ use std::rc::Rc;
   modemq module air780ep --tcp 127.0.0.1:7000 --count 50
       fifty modules on the ports 7000 to 7049")]
 pub struct Args {
-    /// Which module: air780ep, air700eaq, nt35e, bc26, ec20
+    /// Which module; `modemq models` lists them
     #[arg(value_parser = parse_model)]
     model: &'static Model,
 
@@ -88,6 +88,14 @@ pub struct Args {
     /// 15 digits
     #[arg(long, value_name = "DIGITS", value_parser = |text: &str| digits(text, 15))]
     imsi: Option<String>,
+
+    /// A Wi-Fi access point in reach; without a password it is open. May be repeated [default: one of every name, which takes every password]
+    #[arg(long, value_name = "SSID[:PASSWORD]", value_parser = parse_wifi)]
+    wifi: Vec<AccessPoint>,
+
+    /// The MAC address of a Wi-Fi module
+    #[arg(long, value_name = "MAC", value_parser = parse_mac)]
+    mac: Option<String>,
 
     /// Signal as AT+CSQ tells it: 0 (-113 dBm) to 31 (-51 dBm), 99 none
     #[arg(long, value_name = "RSSI", default_value_t = 24, value_parser = parse_rssi)]
@@ -248,6 +256,7 @@ fn config(args: &Args, index: u16, trace: bool) -> Config {
             imei: count_up(&imei, index),
             iccid: args.iccid.clone().unwrap_or(default.iccid),
             imsi: args.imsi.clone().unwrap_or(default.imsi),
+            mac: args.mac.clone().unwrap_or(default.mac),
         },
         radio: Radio {
             rssi: args.signal,
@@ -272,6 +281,8 @@ fn config(args: &Args, index: u16, trace: bool) -> Config {
             cell: radio.cell,
             address: radio.address,
             dns: radio.dns,
+            access_points: args.wifi.clone(),
+            station_address: radio.station_address,
         },
         pace: match args.pace {
             PaceArg::Real => Pace::Real,
@@ -320,6 +331,30 @@ fn parse_rssi(text: &str) -> Result<u8, String> {
     match text.parse() {
         Ok(rssi @ (0..=31 | 99)) => Ok(rssi),
         _ => Err("0 to 31, or 99".into()),
+    }
+}
+
+fn parse_wifi(text: &str) -> Result<AccessPoint, String> {
+    let (ssid, password) = text.split_once(':').unwrap_or((text, ""));
+    if ssid.is_empty() || ssid.len() > 32 || password.len() > 64 {
+        return Err("a name of 1 to 32 bytes, and perhaps : and a password of up to 64".into());
+    }
+    Ok(AccessPoint {
+        ssid: ssid.into(),
+        password: password.into(),
+    })
+}
+
+fn parse_mac(text: &str) -> Result<String, String> {
+    let parts: Vec<_> = text.split(':').collect();
+    let is_mac = parts.len() == 6
+        && parts
+            .iter()
+            .all(|part| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if is_mac {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("six pairs of hexadecimal digits, such as 5c:cf:7f:80:aa:01".into())
     }
 }
 

@@ -4,7 +4,7 @@ use super::Error;
 use super::module::parse_model;
 use crate::transcript::{Mismatch, PortDevice, Report, Script, Variables, VirtualDevice, play};
 use clap::Args as ClapArgs;
-use dialect::Model;
+use dialect::{Model, Syntax};
 use module::Pace;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,10 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
         let script = Script::parse(&path.display().to_string(), &text)?;
         let start = Instant::now();
         if let Some(port) = &args.port {
-            let result = on_port(&script, port, args)?;
+            // What is at the other end is of the model, or else of the first one that the transcript is for.
+            let models = models_of(&script, path, args.model)?;
+            let syntax = models.first().map_or(Syntax::V250, |model| model.syntax);
+            let result = on_port(&script, syntax, port, args)?;
             failed += usize::from(!told(path, port, &result, start));
             played += 1;
             continue;
@@ -144,23 +147,36 @@ pub fn on_virtual(
     variables.insert("firmware".into(), model.firmware.into());
     variables.insert("model".into(), model.title.into());
     variables.extend(set.iter().cloned());
-    Ok(play(script, &mut device, &variables))
+    Ok(play(
+        script,
+        model.syntax,
+        &mut device,
+        &variables,
+        &mut |_| {},
+    ))
 }
 
 fn on_port(
     script: &Script,
+    syntax: Syntax,
     port: &str,
     args: &Args,
 ) -> Result<Result<Report, Box<Mismatch>>, Error> {
     let broker = args.broker.as_deref().map(parse_address).transpose()?;
-    let mut device = PortDevice::open(port, args.baud, broker.as_ref(), args.listen)?;
+    let mut device = PortDevice::open(
+        port,
+        args.baud,
+        broker.as_ref(),
+        args.listen,
+        &script.filters(),
+    )?;
     let (host, broker_port) = device.broker_address();
     let mut variables = variables(host, broker_port);
     variables.extend(args.set.iter().cloned());
-    Ok(play(script, &mut device, &variables))
+    Ok(play(script, syntax, &mut device, &variables, &mut |_| {}))
 }
 
-fn variables(host: &str, port: u16) -> Variables {
+pub(super) fn variables(host: &str, port: u16) -> Variables {
     let identity = module::Identity::default();
     [
         ("host", host.to_string()),

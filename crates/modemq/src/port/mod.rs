@@ -5,7 +5,6 @@ mod stdio;
 mod tcp;
 
 pub use pty::Pty;
-pub(crate) use pty::watch;
 pub use stdio::Stdio;
 pub use tcp::TcpPort;
 

@@ -196,6 +196,13 @@ fn configure(
             };
         }
         "apn-allow" => config.radio.allowed_apns.push(value.into()),
+        "wifi" => {
+            let (ssid, password) = value.split_once(':').unwrap_or((value, ""));
+            config.radio.access_points.push(module::AccessPoint {
+                ssid: ssid.into(),
+                password: password.into(),
+            });
+        }
         "apn" => config.radio.default_apn = value.into(),
         "as-written" => config.as_written = value == "on",
         "time" if value == "unknown" => config.unix_time = None,
@@ -221,6 +228,7 @@ pub struct PortDevice {
     tool: Option<Client>,
     address: (String, u16),
     start: std::time::Instant,
+    power: Option<mpsc::UnboundedSender<NetworkEvent>>,
 }
 
 enum Line {
@@ -229,7 +237,8 @@ enum Line {
 }
 
 impl PortDevice {
-    /// Opens `tcp:HOST:PORT` or a device; without a broker of the user's, starts one on `listen`.
+    /// Opens `tcp:HOST:PORT` or a device; without a broker of the user's, starts one on `listen`. With one, a client of it
+    /// sees what these filters let through.
     ///
     /// # Errors
     /// What cannot be opened.
@@ -238,6 +247,7 @@ impl PortDevice {
         baud: u32,
         broker: Option<&(String, u16)>,
         listen: Ipv4Addr,
+        filters: &[&str],
     ) -> Result<Self, String> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -262,6 +272,7 @@ impl PortDevice {
             tool: None,
             address: broker.cloned().unwrap_or_default(),
             start: std::time::Instant::now(),
+            power: None,
         };
         if broker.is_none() {
             let config = broker::Config {
@@ -280,12 +291,16 @@ impl PortDevice {
             let address = device.address.clone();
             let connect = Connect {
                 clean_session: true,
-                client_id: "modemq-replay",
+                client_id: "pc-tool",
                 ..Connect::default()
             };
             let tool = device.runtime.block_on(async {
                 let mut tool = Client::connect(&address.0, address.1, &connect).await?;
-                tool.subscribe(&[("#", QoS::ExactlyOnce)]).await?;
+                let filters: Vec<_> = filters
+                    .iter()
+                    .map(|filter| (*filter, QoS::ExactlyOnce))
+                    .collect();
+                tool.subscribe(&filters).await?;
                 while !matches!(tool.next().await?, News::Subscribed(..)) {}
                 Ok::<_, crate::client::Error>(tool)
             });
@@ -294,6 +309,13 @@ impl PortDevice {
         // What the module said before is not part of the conversation.
         while !device.receive(Duration::from_millis(200)).is_empty() {}
         Ok(device)
+    }
+
+    /// What is sent there happens to the module, so that it can be powered on anew.
+    #[must_use]
+    pub fn with_power(mut self, power: mpsc::UnboundedSender<NetworkEvent>) -> Self {
+        self.power = Some(power);
+        self
     }
 
     /// Where the module reaches the broker: `{host}` and `{port}`.
@@ -424,6 +446,10 @@ impl Device for PortDevice {
     }
 
     fn power_on(&mut self) -> Result<(), String> {
-        Err("a module on a port cannot be powered on from here".into())
+        let sent = self
+            .power
+            .as_ref()
+            .and_then(|power| power.send(NetworkEvent::PowerCycle).ok());
+        sent.ok_or("a module on a port cannot be powered on from here".into())
     }
 }

@@ -7,5 +7,5 @@ mod player;
 mod script;
 
 pub use device::{Device, PortDevice, VirtualDevice};
-pub use player::{Mismatch, Report, Variables, play};
+pub use player::{Mismatch, Report, Seen, Variables, play};
 pub use script::{Directive, Fault, Line, ParseError, Script, Step};

@@ -3,6 +3,7 @@
 use super::device::Device;
 use super::script::{Directive, Line, Script, Step, unescape};
 use crate::trace::escape;
+use dialect::{Syntax, espressif};
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
@@ -11,6 +12,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the end waits for something that nobody expects.
 const AFTERWARDS: Duration = Duration::from_millis(300);
+/// How long `@poll` waits before it asks again.
+const POLL: Duration = Duration::from_millis(500);
 
 /// What `{name}` stands for.
 pub type Variables = HashMap<String, String>;
@@ -67,18 +70,35 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-/// Plays a transcript.
+/// What happens while a transcript is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen<'a> {
+    /// The host sends a line, or data.
+    Host(&'a str),
+    /// The module says a line that was expected.
+    Module(&'a str),
+    /// The PC's tool publishes.
+    ToolPublishes(&'a str, &'a [u8]),
+    /// The PC's tool receives what was expected.
+    ToolReceives(&'a str, &'a [u8]),
+}
+
+/// Plays a transcript, and tells `watch` what happens.
 ///
 /// # Errors
 /// The first place where the device does something else.
 pub fn play(
     script: &Script,
+    syntax: Syntax,
     device: &mut dyn Device,
     variables: &Variables,
+    watch: &mut dyn FnMut(Seen<'_>),
 ) -> Result<Report, Box<Mismatch>> {
     let mut player = Player {
         script,
+        syntax,
         device,
+        watch,
         variables: variables.clone(),
         received: Vec::new(),
         echo: true,
@@ -100,7 +120,9 @@ pub fn play(
 
 struct Player<'a> {
     script: &'a Script,
+    syntax: Syntax,
     device: &'a mut dyn Device,
+    watch: &'a mut dyn FnMut(Seen<'_>),
     variables: Variables,
     received: Vec<u8>,
     echo: bool,
@@ -124,9 +146,8 @@ impl Player<'_> {
             Line::Command(command) => {
                 let command = self.fill(command);
                 self.report.commands += 1;
-                self.command = Some((command.clone(), self.device.elapsed()));
-                let line = format!("{command}\r");
-                self.send(line.as_bytes())?;
+                (self.watch)(Seen::Host(&command));
+                let line = self.type_line(&command)?;
                 if self.echo {
                     self.expect(&[Token::Bytes(line.into_bytes())])?;
                 }
@@ -139,23 +160,38 @@ impl Player<'_> {
             }
             Line::Frame(lines) => {
                 let tokens = self.frame(lines);
-                self.expect(&tokens)?;
+                let came = self.expect(&tokens)?;
+                for line in String::from_utf8_lossy(&came).trim().lines() {
+                    (self.watch)(Seen::Module(line));
+                }
                 self.report.frames += 1;
                 Ok(())
             }
             Line::Prompt => {
-                self.expect(&[Token::Bytes(b">".to_vec())])?;
+                let prompt = match self.syntax {
+                    Syntax::V250 => ">",
+                    Syntax::EspAt => "\r\n>",
+                };
+                self.expect(&[Token::Bytes(prompt.into())])?;
+                (self.watch)(Seen::Module(">"));
                 self.report.frames += 1;
                 Ok(())
             }
-            Line::Data(bytes) => self.send(bytes),
+            Line::Data(bytes) => {
+                (self.watch)(Seen::Host(&escape(bytes)));
+                self.send(bytes)
+            }
             Line::Directive(directive) => self.directive(directive),
         }
     }
 
     fn directive(&mut self, directive: &Directive) -> Result<(), Box<Mismatch>> {
         match directive {
-            Directive::Expect(bytes) => return self.expect(&[Token::Bytes(bytes.clone())]),
+            Directive::Expect(bytes) => {
+                self.expect(&[Token::Bytes(bytes.clone())])?;
+                (self.watch)(Seen::Module(escape(bytes).trim_start_matches("\\r\\n")));
+            }
+            Directive::Poll(command, frame) => return self.poll(command, frame),
             Directive::Wait(span) => self.collect(*span),
             Directive::Silence(span) => return self.silence(*span),
             Directive::Within(span) => self.within = *span,
@@ -167,6 +203,7 @@ impl Player<'_> {
                 retain,
             } => {
                 let topic = self.fill(topic);
+                (self.watch)(Seen::ToolPublishes(&topic, payload));
                 let result = self.device.publish(&topic, payload, *qos, *retain);
                 result.map_err(|why| self.mismatch(&format!("publish {topic}"), &why))?;
             }
@@ -181,6 +218,7 @@ impl Player<'_> {
                 if got.is_none_or(|(got_topic, got)| got_topic != topic || got != *payload) {
                     return Err(self.mismatch(&expected, &shown));
                 }
+                (self.watch)(Seen::ToolReceives(&topic, payload));
                 self.report.messages += 1;
             }
             Directive::Fault(fault) => {
@@ -206,15 +244,67 @@ impl Player<'_> {
         result.map_err(|why| self.mismatch(&format!("sending {}", escape(bytes)), &why))
     }
 
+    /// Sends a command line, and returns it with its end.
+    fn type_line(&mut self, command: &str) -> Result<String, Box<Mismatch>> {
+        self.command = Some((command.into(), self.device.elapsed()));
+        let end = match self.syntax {
+            Syntax::V250 => "\r",
+            Syntax::EspAt => "\r\n",
+        };
+        let line = format!("{command}{end}");
+        self.send(line.as_bytes())?;
+        Ok(line)
+    }
+
+    /// Sends a command until it is answered so.
+    fn poll(&mut self, command: &str, frame: &str) -> Result<(), Box<Mismatch>> {
+        let end = self.device.elapsed() + self.within;
+        loop {
+            (self.watch)(Seen::Host(command));
+            self.report.commands += 1;
+            let line = self.type_line(command)?;
+            let mut wanted = if self.echo {
+                line.into_bytes()
+            } else {
+                Vec::new()
+            };
+            for text in [frame, "OK"] {
+                let text = text.to_string();
+                for token in self.frame(&[text]) {
+                    if let Token::Bytes(bytes) = token {
+                        wanted.extend(bytes);
+                    }
+                }
+            }
+            self.collect(AFTERWARDS);
+            for line in String::from_utf8_lossy(&self.received).lines().skip(1) {
+                if !line.is_empty() {
+                    (self.watch)(Seen::Module(line));
+                }
+            }
+            if self.received.starts_with(&wanted) {
+                self.received.drain(..wanted.len());
+                self.report.frames += 2;
+                return Ok(());
+            }
+            if self.device.elapsed() >= end {
+                let got = escape(&self.received);
+                return Err(self.mismatch(&escape(&wanted), &got));
+            }
+            self.received.clear();
+            self.collect(POLL);
+            self.received.clear();
+        }
+    }
+
     /// Waits until what was received begins with this, and takes it.
-    fn expect(&mut self, tokens: &[Token]) -> Result<(), Box<Mismatch>> {
+    fn expect(&mut self, tokens: &[Token]) -> Result<Vec<u8>, Box<Mismatch>> {
         let end = self.device.elapsed() + self.within;
         loop {
             match compare(tokens, &self.received) {
                 Found::Whole(len, captured) => {
-                    self.received.drain(..len);
                     self.variables.extend(captured);
-                    return Ok(());
+                    return Ok(self.received.drain(..len).collect());
                 }
                 Found::Different => break,
                 Found::Beginning => {}
@@ -258,7 +348,14 @@ impl Player<'_> {
     }
 
     fn frame(&self, lines: &[String]) -> Vec<Token> {
-        let mut tokens = vec![Token::Bytes(b"\r\n".to_vec())];
+        let leads = match self.syntax {
+            Syntax::V250 => true,
+            Syntax::EspAt => espressif::has_lead(lines[0].as_bytes()),
+        };
+        let mut tokens = Vec::new();
+        if leads {
+            tokens.push(Token::Bytes(b"\r\n".to_vec()));
+        }
         for line in lines {
             self.tokens(line, &mut tokens);
             tokens.push(Token::Bytes(b"\r\n".to_vec()));

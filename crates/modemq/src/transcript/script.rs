@@ -78,6 +78,8 @@ pub enum Directive {
     Rival(String),
     /// The module is powered on anew, and what it says is compared.
     PowerOn,
+    /// This command is sent until this frame, and `OK`, answer it.
+    Poll(String, String),
 }
 
 /// What breaks.
@@ -193,6 +195,22 @@ impl Script {
         Ok(script)
     }
 
+    /// What the PC's tool subscribes to, to see everything: a wildcard leaves out what begins with `$`.
+    pub fn filters(&self) -> Vec<&str> {
+        let mut filters = vec!["#"];
+        for step in &self.steps {
+            if let Line::Directive(
+                Directive::Publish { topic, .. } | Directive::ExpectPublish { topic, .. },
+            ) = &step.line
+                && topic.starts_with('$')
+                && !filters.contains(&topic.as_str())
+            {
+                filters.push(topic);
+            }
+        }
+        filters
+    }
+
     fn push(&mut self, number: usize, line: Line) {
         self.steps.push(Step { number, line });
     }
@@ -253,10 +271,16 @@ impl Script {
             }
             "rival" if !rest.is_empty() => Directive::Rival(rest.into()),
             "power-on" => Directive::PowerOn,
+            "poll" => {
+                let (command, frame) = rest
+                    .split_once(" -> ")
+                    .ok_or("@poll wants a command and its answer: @poll AT+CGATT? -> +CGATT: 1")?;
+                Directive::Poll(command.trim().into(), frame.trim().into())
+            }
             _ => {
                 return Err(format!(
                     "there is no @{name}; there are @model @module @data @repeat @publish @expect @expect-publish @wait @silence \
-                     @within @echo @fault @rival @power-on"
+                     @within @echo @fault @rival @power-on @poll"
                 ));
             }
         };

@@ -4,7 +4,7 @@
 
 use super::{Family, qos};
 use crate::Reboot;
-use crate::api::{LinkEvent, LinkId, NetError, Output, QueryId};
+use crate::api::{LinkEvent, LinkId, NetError, Output, QueryId, Transport};
 use crate::core::{Core, Outcome};
 use crate::link::{Link, News, Phase};
 use crate::network::sim_error;
@@ -189,7 +189,7 @@ impl Family for EigenComm {
         })
     }
 
-    fn refuse(&self, error: &ParseError) -> Outcome {
+    fn refuse(&mut self, _core: &mut Core, error: &ParseError) -> Outcome {
         // Source: firmware, atec_mqtt.c: a range is CME 3, a mistake of syntax is ERROR; AT+ECMTCFG? is CME 3.
         let name = error.command.map_or("", |known| known.0.name);
         let of_mqtt = name.starts_with("+ECMT");
@@ -280,7 +280,8 @@ impl Family for EigenComm {
             | Change::Registration
             | Change::Service
             | Change::NoService
-            | Change::Detached => {}
+            | Change::Detached
+            | Change::AccessPoints { .. } => {}
         }
     }
 
@@ -407,7 +408,7 @@ impl EigenComm {
         let context = self.context.get_or_insert_default();
         context.host = host.into();
         context.port = port;
-        self.link.open(core, host, port, false);
+        self.link.open(core, host, port, Transport::default());
         self.give_up = Some(core.now + PATIENCE);
         Outcome::Ok
     }
@@ -558,7 +559,7 @@ impl EigenComm {
             cancel: true,
             max: 1024,
             // Source: firmware, 4 * AT_DEFAULT_TIMEOUT_SEC.
-            idle: Duration::from_secs(20),
+            idle: Some(Duration::from_secs(20)),
             ..DataMode::default()
         })
     }
@@ -614,7 +615,7 @@ impl EigenComm {
                 context.again = true;
                 let (host, port) = (context.host.clone(), context.port);
                 if core.radio.is_active(DEFAULT_CID) {
-                    self.link.open(core, &host, port, false);
+                    self.link.open(core, &host, port, Transport::default());
                     self.give_up = Some(core.now + PATIENCE);
                 }
             }

@@ -4,7 +4,7 @@
 
 use super::{Accepted, Family, from_hex, qos, to_hex};
 use crate::Reboot;
-use crate::api::{LinkEvent, LinkId, NetError, Output, QueryId};
+use crate::api::{LinkEvent, LinkId, NetError, Output, QueryId, Transport};
 use crate::core::{Core, Outcome};
 use crate::files::FileError;
 use crate::link::{Link, News, Phase};
@@ -310,8 +310,8 @@ impl Family for Luat {
         })
     }
 
-    fn refuse(&self, error: &ParseError) -> Outcome {
-        let plain = error.command.is_some_and(|known| {
+    fn refuse(&mut self, _core: &mut Core, error: &ParseError) -> Outcome {
+        let plain = error.command.is_none_or(|known| {
             ["+M", "+SSL", "+FS"]
                 .iter()
                 .any(|start| known.0.name.starts_with(start))
@@ -322,7 +322,9 @@ impl Family for Luat {
         }
         // Inferred: which code of the manual's table stands for which mistake follows its words.
         Outcome::Cme(match error.problem {
-            Problem::UnknownCommand | Problem::NoSuchForm => return Outcome::Error,
+            Problem::NotACommand | Problem::UnknownCommand | Problem::NoSuchForm => {
+                return Outcome::Error;
+            }
             Problem::TooFew => cme::TOO_FEW,
             Problem::Count => cme::TOO_MANY,
             Problem::OutOfRange | Problem::TooLong => cme::OUT_OF_RANGE,
@@ -450,6 +452,7 @@ impl Family for Luat {
                 }
             }
             Change::Detached => Self::report_event(core, &luat::CGEV_DETACH, &[]),
+            Change::AccessPoints { .. } => {}
         }
     }
 
@@ -562,7 +565,11 @@ impl Luat {
                 &News::OpenFailed(NetError::Tls),
             );
         } else if core.radio.is_active(DEFAULT_CID) || core.radio.activate(DEFAULT_CID) {
-            self.link.open(core, host, port, tls);
+            let transport = Transport {
+                tls,
+                ..Transport::default()
+            };
+            self.link.open(core, host, port, transport);
             self.give_up = Some(core.now + OPEN_TIMEOUT);
         } else {
             core.note(|| "no PDP context, and the network gives none: registration, APN?".into());
@@ -683,11 +690,11 @@ impl Luat {
             len,
             until_ctrl_z: true,
             max: core.model.limits.publish_data,
-            idle: if len.is_some() {
+            idle: Some(if len.is_some() {
                 DATA_GAP_WITH_LENGTH
             } else {
                 DATA_GAP
-            },
+            }),
             ..DataMode::default()
         })
     }
@@ -967,7 +974,7 @@ impl Luat {
                         prompt: b">",
                         len,
                         max: len.unwrap_or(0),
-                        idle: Duration::from_secs(values.int(3).unwrap_or(1) as u64),
+                        idle: Some(Duration::from_secs(values.int(3).unwrap_or(1) as u64)),
                         in_all: true,
                         ..DataMode::default()
                     });

@@ -1,6 +1,7 @@
 //! How each family answers.
 
 mod eigencomm;
+mod espressif;
 mod luat;
 mod quectel;
 
@@ -23,7 +24,15 @@ pub(crate) trait Family: Send {
     }
 
     /// The refusal of a known command that is not well formed.
-    fn refuse(&self, error: &ParseError) -> Outcome;
+    fn refuse(&mut self, core: &mut Core, error: &ParseError) -> Outcome;
+
+    /// What was typed while a command runs: true when the family has thrown it away, and said so.
+    fn busy(&mut self, _core: &mut Core, _bytes: &[u8]) -> bool {
+        false
+    }
+
+    /// What was typed in [`Outcome::Stream`].
+    fn stream(&mut self, _core: &mut Core, _bytes: &[u8]) {}
 
     /// The data that a command waited for.
     fn data(&mut self, core: &mut Core, data: &[u8], end: DataEnd) -> Outcome;
@@ -53,6 +62,7 @@ pub(crate) fn new(model: &'static Model) -> Box<dyn Family> {
         Name::Luat => Box::new(luat::Luat::new(model)),
         Name::Quectel => Box::new(quectel::Quectel::new(model)),
         Name::EigenComm => Box::new(eigencomm::EigenComm::new()),
+        Name::Espressif => Box::new(espressif::Espressif::new(model)),
     }
 }
 
@@ -77,13 +87,25 @@ impl Accepted {
         statement: &Statement<'_>,
         default: &str,
     ) {
+        self.execute_as(core, name, statement, default, ": ");
+    }
+
+    /// [`Accepted::execute`] with what stands between name and value.
+    fn execute_as(
+        &mut self,
+        core: &mut Core,
+        name: &'static str,
+        statement: &Statement<'_>,
+        default: &str,
+        sign: &str,
+    ) {
         if statement.form == Form::Read {
             let value = self
                 .values
                 .iter()
                 .find(|(own, _)| *own == name)
                 .map_or_else(|| default.to_string(), |(_, value)| value.clone());
-            core.info_text(&format!("{name}: {value}"));
+            core.info_text(&format!("{name}{sign}{value}"));
             return;
         }
         let mut text = Vec::new();

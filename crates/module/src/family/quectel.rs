@@ -4,7 +4,7 @@
 
 use super::{Accepted, Family, from_hex, qos, to_hex};
 use crate::Reboot;
-use crate::api::{LinkEvent, LinkId, NetError, QueryId};
+use crate::api::{LinkEvent, LinkId, NetError, QueryId, Transport};
 use crate::core::{Core, Outcome};
 use crate::link::{Link, News, Phase};
 use crate::network::{sim_code, sim_error};
@@ -332,7 +332,7 @@ impl Family for Quectel {
                     cancel: true,
                     max: values.int(6).unwrap_or(512) as usize,
                     // The tutorial names a length that is not the text's, and no end: a pause is one.
-                    idle: Duration::from_secs(2),
+                    idle: Some(Duration::from_secs(2)),
                     ..DataMode::default()
                 })
             }
@@ -350,7 +350,7 @@ impl Family for Quectel {
         }
     }
 
-    fn refuse(&self, error: &ParseError) -> Outcome {
+    fn refuse(&mut self, _core: &mut Core, error: &ParseError) -> Outcome {
         // Source: BC26 AN V1.1, BG95 AN and every EC2x log: plain ERROR.
         let of_mqtt = error
             .command
@@ -591,7 +591,7 @@ impl Quectel {
             client.link = Link::new(session_config(model, &client.config));
             client.host = host.into();
             client.port = port;
-            client.link.open(core, host, port, false);
+            client.link.open(core, host, port, Transport::default());
             client.give_up = Some(core.now + OPEN_TIMEOUT);
         }
         Outcome::Ok
@@ -730,7 +730,7 @@ impl Quectel {
             until_ctrl_z: true,
             cancel: true,
             max: core.model.limits.publish_data,
-            idle: DATA_IDLE,
+            idle: Some(DATA_IDLE),
             in_all: false,
         })
     }

@@ -1,0 +1,495 @@
+//! CIPSTART, CIPSEND and the rest: TCP for hosts that bring their own protocol.
+
+use super::PROMPT;
+use crate::api::{LinkEvent, LinkId, Output, Transport};
+use crate::core::{Core, Outcome};
+use crate::terminal::{DataEnd, DataMode};
+use dialect::{Form, Statement, espressif as esp};
+use instant::Instant;
+use std::time::Duration;
+
+/// Source: 2.2 documentation.
+const LINKS: usize = 5;
+/// The most in one +IPD. Source: MAME's esp8266_at.
+const PART: usize = 2920;
+/// What is kept for a host that asks for its data; more is lost.
+// Source: 2.2 documentation: the receive window of a socket. There the peer is held up; here what does not fit is counted.
+const WINDOW: usize = 5760;
+/// How long CIPSTART may take. Inferred: lwIP gives up after some 18 s.
+const PATIENCE: Duration = Duration::from_secs(18);
+
+#[derive(Default)]
+pub(super) struct Sockets {
+    links: [Option<Socket>; LINKS],
+    /// AT+CIPMUX
+    several: bool,
+    /// AT+CIPMODE
+    transparent: bool,
+    /// AT+CIPDINFO
+    show_peer: bool,
+    /// AT+CIPRECVMODE
+    passive: bool,
+    /// AT+SYSMSG
+    pub(super) messages: u8,
+    /// A link was open since power-on.
+    ever_open: bool,
+    opening: Option<(usize, Instant)>,
+    sending: Option<usize>,
+}
+
+struct Socket {
+    id: LinkId,
+    open: bool,
+    kind: String,
+    host: String,
+    port: u16,
+    /// What waits for the host, in passive mode.
+    held: Vec<u8>,
+    /// The host knows of it.
+    told: bool,
+    /// The peer has closed; CLOSED waits until the host has read what is held.
+    closed: bool,
+}
+
+impl Sockets {
+    pub(super) fn execute(
+        &mut self,
+        core: &mut Core,
+        statement: &Statement<'_>,
+        online: bool,
+    ) -> Option<Outcome> {
+        let values = &statement.values;
+        let read = statement.form == Form::Read;
+        let in_use = self.links.iter().any(Option::is_some);
+        Some(match statement.command.name {
+            "+CIPMUX" => {
+                let clashes = values.int(0) == Some(1) && self.transparent;
+                let allowed = read || !(in_use || clashes);
+                Self::flag(core, statement, &mut self.several, allowed)
+            }
+            "+CIPMODE" => {
+                let allowed = read || !self.several;
+                Self::flag(core, statement, &mut self.transparent, allowed)
+            }
+            "+CIPRECVMODE" => Self::flag(core, statement, &mut self.passive, true),
+            "+CIPDINFO" if read => {
+                core.info_open(&format!("+CIPDINFO:{}", self.show_peer));
+                Outcome::Ok
+            }
+            "+CIPDINFO" => {
+                self.show_peer = values.int(0) == Some(1);
+                Outcome::Ok
+            }
+            "+CIPSTART" => self.start(core, statement, online),
+            "+CIPSEND" => self.send(statement),
+            "+CIPCLOSE" => self.close(core, statement),
+            "+CIPSTATUS" => {
+                self.status(core, online);
+                Outcome::Ok
+            }
+            "+CIPSTATE" => {
+                self.list(core, &esp::CIPSTATE);
+                Outcome::Ok
+            }
+            "+CIPRECVLEN" => {
+                let shown = if self.several { LINKS } else { 1 };
+                let lengths: Vec<_> = self.links[..shown]
+                    .iter()
+                    .map(|link| {
+                        link.as_ref()
+                            .map_or(-1, |link| link.held.len() as i64)
+                            .to_string()
+                    })
+                    .collect();
+                core.info_text(&format!("+CIPRECVLEN:{}", lengths.join(",")));
+                Outcome::Ok
+            }
+            "+CIPRECVDATA" => self.receive(core, statement),
+            _ => return None,
+        })
+    }
+
+    fn flag(core: &mut Core, statement: &Statement<'_>, flag: &mut bool, allowed: bool) -> Outcome {
+        if !allowed {
+            return Outcome::Error;
+        }
+        if statement.form == Form::Read {
+            core.info_text(&format!("{}:{}", statement.command.name, u8::from(*flag)));
+        } else {
+            *flag = statement.values.int(0) == Some(1);
+        }
+        Outcome::Ok
+    }
+
+    /// The link that a command is about, when it is written as AT+CIPMUX wants it; `with_id` is how many values it has then.
+    fn index(&self, statement: &Statement<'_>, has_id: bool) -> Option<usize> {
+        match (self.several, has_id) {
+            (true, true) => usize::try_from(statement.values.int(0)?).ok(),
+            (false, false) => Some(0),
+            _ => None,
+        }
+    }
+
+    fn start(&mut self, core: &mut Core, statement: &Statement<'_>, online: bool) -> Outcome {
+        let values = &statement.values;
+        let has_id = values.int(0).is_some();
+        let Some(index) = self.index(statement, has_id) else {
+            core.note(|| "the link's number stands there after AT+CIPMUX=1, and only then".into());
+            return Outcome::Error;
+        };
+        let first = usize::from(has_id);
+        let text = |at: usize| String::from_utf8_lossy(values.text(at)).into_owned();
+        let (kind, host) = (text(first), text(first + 1));
+        let port = values.int(first + 2).unwrap_or(0) as u16;
+        if self.links[index].is_some() {
+            core.info_text("ALREADY CONNECTED");
+            return Outcome::Error;
+        }
+        if !matches!(kind.as_str(), "TCP" | "SSL") {
+            core.note(|| format!("{kind} is not played here: TCP and SSL are"));
+            return Outcome::Error;
+        }
+        if !online || host.is_empty() {
+            core.note(|| "no Wi-Fi: wait for WIFI GOT IP".into());
+            return Outcome::Error;
+        }
+        let link = core.new_link();
+        core.state(|| format!("opening {host}:{port}"));
+        core.out.push_back(Output::Open {
+            link,
+            host: host.clone(),
+            port,
+            transport: Transport {
+                tls: kind == "SSL",
+                ..Transport::default()
+            },
+        });
+        self.links[index] = Some(Socket {
+            id: link,
+            open: false,
+            kind,
+            host,
+            port,
+            held: Vec::new(),
+            told: false,
+            closed: false,
+        });
+        self.opening = Some((index, core.now + PATIENCE));
+        Outcome::Later
+    }
+
+    fn send(&mut self, statement: &Statement<'_>) -> Outcome {
+        if statement.form == Form::Execute {
+            return match &self.links[0] {
+                Some(link) if link.open && self.transparent && !self.several => {
+                    Outcome::Stream(PROMPT)
+                }
+                _ => Outcome::Error,
+            };
+        }
+        let values = &statement.values;
+        let Some(index) = self.index(statement, values.len() > 1) else {
+            return Outcome::Error;
+        };
+        let open = self.links[index]
+            .as_ref()
+            .is_some_and(|link| link.open && !link.closed);
+        if !open || self.transparent {
+            return Outcome::Error;
+        }
+        let len = values.int(values.len() - 1).unwrap_or(0) as usize;
+        self.sending = Some(index);
+        Outcome::Data(DataMode {
+            prompt: PROMPT,
+            len: Some(len),
+            max: len,
+            cancel: true,
+            ..DataMode::default()
+        })
+    }
+
+    /// What CIPSEND waited for; `None` when it was another command.
+    pub(super) fn data(&mut self, core: &mut Core, data: &[u8], end: DataEnd) -> Option<Outcome> {
+        let index = self.sending.take()?;
+        if end != DataEnd::Length {
+            core.info_text("SEND Canceled");
+            return Some(Outcome::Silent);
+        }
+        core.progress(&esp::RECV, &[(data.len() as i64).into()]);
+        Some(match &self.links[index] {
+            Some(link) if link.open => {
+                core.out.push_back(Output::Send {
+                    link: link.id,
+                    bytes: data.to_vec(),
+                });
+                Outcome::Line(&esp::SEND_OK)
+            }
+            _ => Outcome::Line(&esp::SEND_FAIL),
+        })
+    }
+
+    /// What is typed in passthrough; `+++` alone ends it.
+    pub(super) fn stream(&mut self, core: &mut Core, bytes: &[u8]) {
+        if bytes == b"+++" {
+            core.state(|| "passthrough ends".into());
+            core.terminal.end();
+            if self.messages & 1 == 1 {
+                core.report_text(b"+QUITT");
+            }
+            return;
+        }
+        match &self.links[0] {
+            Some(link) if link.open => core.out.push_back(Output::Send {
+                link: link.id,
+                bytes: bytes.to_vec(),
+            }),
+            _ => core.note(|| format!("{} bytes lost: the link is closed", bytes.len())),
+        }
+    }
+
+    fn close(&mut self, core: &mut Core, statement: &Statement<'_>) -> Outcome {
+        let all = statement.values.int(0) == Some(LINKS as i64);
+        let has_id = statement.form == Form::Set;
+        let Some(index) = self.index(statement, has_id) else {
+            return Outcome::Error;
+        };
+        if !all && self.links[index].is_none() {
+            return Outcome::Error;
+        }
+        for at in 0..LINKS {
+            if (all || at == index)
+                && let Some(link) = self.links[at].take()
+            {
+                core.out.push_back(Output::Close { link: link.id });
+                let text = self.named(at, "CLOSED");
+                core.info_text(&text);
+            }
+        }
+        Outcome::Ok
+    }
+
+    /// `CLOSED`, or `0,CLOSED` after AT+CIPMUX=1.
+    fn named(&self, index: usize, what: &str) -> String {
+        if self.several {
+            format!("{index},{what}")
+        } else {
+            what.into()
+        }
+    }
+
+    fn status(&self, core: &mut Core, online: bool) {
+        let open = self.links.iter().flatten().any(|link| link.open);
+        let stat: u8 = match (online, open) {
+            (false, _) => 5,
+            (true, true) => 3,
+            (true, false) if self.ever_open => 4,
+            (true, false) => 2,
+        };
+        core.info(&esp::STATUS, &[stat.into()]);
+        self.list(core, &esp::CIPSTATUS);
+    }
+
+    fn list(&self, core: &mut Core, line: &'static dialect::Line) {
+        for (index, link) in self.links.iter().enumerate() {
+            let Some(link) = link.as_ref().filter(|link| link.open) else {
+                continue;
+            };
+            // The local port is the machine's business: a number that looks like one.
+            let local = 49_152 + i64::from(link.id.0 % 16_384);
+            core.info(
+                line,
+                &[
+                    (index as i64).into(),
+                    link.kind.as_str().into(),
+                    link.host.as_str().into(),
+                    i64::from(link.port).into(),
+                    local.into(),
+                    0.into(),
+                ],
+            );
+        }
+    }
+
+    fn receive(&mut self, core: &mut Core, statement: &Statement<'_>) -> Outcome {
+        let values = &statement.values;
+        let Some(index) = self.index(statement, values.len() > 1) else {
+            return Outcome::Error;
+        };
+        let wanted = values.int(values.len() - 1).unwrap_or(0) as usize;
+        let passive = self.passive;
+        let Some(link) = self.links[index]
+            .as_mut()
+            .filter(|link| passive && !link.held.is_empty())
+        else {
+            return Outcome::Error;
+        };
+        let len = wanted.min(link.held.len());
+        let data: Vec<u8> = link.held.drain(..len).collect();
+        link.told = false;
+        let peer = if self.show_peer {
+            format!("\"{}\",{},", link.host, link.port)
+        } else {
+            String::new()
+        };
+        let mut text = format!("+CIPRECVDATA:{len},{peer}").into_bytes();
+        text.extend_from_slice(&data);
+        core.info_open("");
+        core.info_bytes(&text);
+        self.tell_of_held(core, index);
+        self.finish(core, index);
+        Outcome::Ok
+    }
+
+    /// What became of a link; false when it is none of these.
+    pub(super) fn link(&mut self, core: &mut Core, id: LinkId, event: &LinkEvent<'_>) -> bool {
+        let Some(index) = self
+            .links
+            .iter()
+            .position(|link| link.as_ref().is_some_and(|link| link.id == id))
+        else {
+            return false;
+        };
+        match event {
+            LinkEvent::Opened => {
+                self.ever_open = true;
+                self.opening = None;
+                if let Some(link) = &mut self.links[index] {
+                    link.open = true;
+                    core.state(|| "link open".into());
+                    if self.messages & 2 == 2 {
+                        let local = 49_152 + link.id.0 % 16_384;
+                        core.info_text(&format!(
+                            "+LINK_CONN:0,{index},\"{}\",0,\"{}\",{},{local}",
+                            link.kind, link.host, link.port
+                        ));
+                    } else {
+                        let text = self.named(index, "CONNECT");
+                        core.info_text(&text);
+                    }
+                }
+                core.completed = Some(Outcome::Ok);
+            }
+            LinkEvent::Failed(error) => {
+                core.state(|| format!("link not opened: {error}"));
+                self.links[index] = None;
+                self.opening = None;
+                core.completed = Some(Outcome::Error);
+            }
+            LinkEvent::Data(bytes) => self.arrived(core, index, bytes),
+            LinkEvent::Closed | LinkEvent::Reset => {
+                core.state(|| "link closed by the peer".into());
+                if let Some(link) = &mut self.links[index] {
+                    link.closed = true;
+                    core.out.push_back(Output::Close { link: link.id });
+                }
+                self.finish(core, index);
+            }
+        }
+        true
+    }
+
+    fn arrived(&mut self, core: &mut Core, index: usize, bytes: &[u8]) {
+        if core.terminal.is_streaming() && index == 0 {
+            core.stream(bytes);
+            return;
+        }
+        let Some(link) = &mut self.links[index] else {
+            return;
+        };
+        if self.passive {
+            let room = WINDOW.saturating_sub(link.held.len()).min(bytes.len());
+            link.held.extend_from_slice(&bytes[..room]);
+            if room < bytes.len() {
+                let lost = bytes.len() - room;
+                core.note(|| format!("{lost} bytes lost: the host does not read"));
+            }
+            self.tell_of_held(core, index);
+            return;
+        }
+        let peer = if self.show_peer {
+            format!(",\"{}\",{}", link.host, link.port)
+        } else {
+            String::new()
+        };
+        for part in bytes.chunks(PART) {
+            let id = if self.several {
+                format!("{index},")
+            } else {
+                String::new()
+            };
+            let mut text = format!("+IPD,{id}{}{peer}:", part.len()).into_bytes();
+            text.extend_from_slice(part);
+            core.report_text(&text);
+        }
+    }
+
+    fn tell_of_held(&mut self, core: &mut Core, index: usize) {
+        let several = self.several;
+        let Some(link) = &mut self.links[index] else {
+            return;
+        };
+        if link.told || link.held.is_empty() {
+            return;
+        }
+        link.told = true;
+        let len = link.held.len();
+        let text = if several {
+            format!("+IPD,{index},{len}")
+        } else {
+            format!("+IPD,{len}")
+        };
+        core.report_text(text.as_bytes());
+    }
+
+    /// A link whose peer has closed is over once the host has all of it.
+    fn finish(&mut self, core: &mut Core, index: usize) {
+        let over = self.links[index]
+            .as_ref()
+            .is_some_and(|link| link.closed && link.held.is_empty());
+        if over {
+            self.links[index] = None;
+            // Inferred: passthrough ends with its link; the firmware tries to open it again.
+            if core.terminal.is_streaming() && index == 0 {
+                core.terminal.end();
+            }
+            let text = self.named(index, "CLOSED");
+            core.report_text(text.as_bytes());
+        }
+    }
+
+    pub(super) fn advance(&mut self, core: &mut Core) {
+        if let Some((index, at)) = self.opening
+            && at <= core.now
+        {
+            self.opening = None;
+            if let Some(link) = self.links[index].take() {
+                core.out.push_back(Output::Abort { link: link.id });
+                core.completed = Some(Outcome::Error);
+            }
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.opening.map(|(_, at)| at)
+    }
+
+    /// The network below is gone.
+    pub(super) fn cut(&mut self, core: &mut Core) {
+        let opening = self.opening.take();
+        for index in 0..LINKS {
+            let Some(link) = self.links[index].take() else {
+                continue;
+            };
+            core.out.push_back(Output::Abort { link: link.id });
+            if opening.is_some_and(|(own, _)| own == index) {
+                core.completed = Some(Outcome::Error);
+            } else {
+                let text = self.named(index, "CLOSED");
+                core.report_text(text.as_bytes());
+            }
+        }
+        if core.terminal.is_streaming() {
+            core.terminal.end();
+        }
+    }
+}
