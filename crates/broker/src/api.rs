@@ -67,7 +67,8 @@ impl Default for Config {
             max_outgoing: 1 << 20,
             max_retained: 100_000,
             max_retained_bytes: 256 << 20,
-            connect_timeout: Duration::from_secs(10),
+            // As EMQX's idle_timeout: firmware that was written against it takes its time.
+            connect_timeout: Duration::from_secs(15),
             events: false,
         }
     }

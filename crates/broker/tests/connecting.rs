@@ -201,7 +201,7 @@ fn a_connection_without_connect_is_closed_in_time_however_it_drips() {
     let mut bench = Bench::default();
     let silent = bench.accept();
     let dripping = bench.accept();
-    for byte in &b"\x10\x0d\x00\x04MQTT\x04\x02"[..9] {
+    for byte in b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x02" {
         bench.wait(SECOND);
         bench.send_bytes(dripping, &[*byte]);
     }
@@ -296,7 +296,7 @@ fn a_connection_that_ends_before_anybody_is_let_in_shows_in_the_trace() {
     bench.accept();
     let garbled = bench.accept();
     bench.send_bytes(garbled, b"\x10\x02\x00\x00");
-    bench.wait(SECOND * 10);
+    bench.wait(SECOND * 15);
     let ended: Vec<_> = bench
         .events
         .iter()

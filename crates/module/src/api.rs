@@ -2,6 +2,7 @@
 
 use instant::Instant;
 use std::fmt;
+use std::time::Duration;
 
 /// A transport that the module asked for. Never used again once it is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -323,6 +324,9 @@ pub struct Config {
     pub pace: Pace,
     /// UTC, in seconds since 1970, at the instant of power-on; without it the clock starts as an unset one does.
     pub unix_time: Option<u64>,
+    /// How long a connection, and each answer of a peer, takes besides what the network itself takes; `None`: as long as on the
+    /// model's network with [`Pace::Real`], no time with [`Pace::Fast`].
+    pub latency: Option<Duration>,
     /// Bits per second of the UART; `None`: the model's default.
     pub baud: Option<u32>,
     /// Whether the tutorials' own forms are taken where the firmware refuses them; the trace marks each.

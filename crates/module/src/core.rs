@@ -1,11 +1,11 @@
 //! What every family shares: the time, the serial line, the radio, the settings, and what is to be done outside.
 
 use crate::Reboot;
-use crate::api::{Config, LinkId, Output, Pace, QueryId, Trace, TraceKind};
+use crate::api::{Config, LinkEvent, LinkId, NetError, Output, Pace, QueryId, Trace, TraceKind};
 use crate::clock::Clock;
 use crate::files::Files;
 use crate::radio::{Change, Radio};
-use crate::terminal::{DataMode, Terminal};
+use crate::terminal::{DataMode, Frame, Terminal};
 use dialect::{Line, Model, Syntax, Value, basic, espressif, reply};
 use instant::Instant;
 use std::collections::{BTreeMap, VecDeque};
@@ -38,6 +38,47 @@ impl Outcome {
     pub(crate) const BAD_VALUE: Outcome = Outcome::Cme(793);
 }
 
+/// Bytes that are under way from the peers at a time.
+const ARRIVING_MAX: usize = 64 * 1024;
+
+/// An event of a link, on its way.
+pub(crate) enum Parcel {
+    Opened,
+    Failed(NetError),
+    Data(Vec<u8>),
+    Closed,
+    Reset,
+}
+
+impl Parcel {
+    fn new(event: LinkEvent<'_>) -> Self {
+        match event {
+            LinkEvent::Opened => Self::Opened,
+            LinkEvent::Failed(error) => Self::Failed(error),
+            LinkEvent::Data(bytes) => Self::Data(bytes.into()),
+            LinkEvent::Closed => Self::Closed,
+            LinkEvent::Reset => Self::Reset,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Data(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn event(&self) -> LinkEvent<'_> {
+        match self {
+            Self::Opened => LinkEvent::Opened,
+            Self::Failed(error) => LinkEvent::Failed(*error),
+            Self::Data(bytes) => LinkEvent::Data(bytes),
+            Self::Closed => LinkEvent::Closed,
+            Self::Reset => LinkEvent::Reset,
+        }
+    }
+}
+
 /// What the host can set and `AT&W` keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -61,6 +102,9 @@ pub(crate) struct Core {
     /// Settings that survive a reboot without AT&W, by name.
     pub(crate) kept: BTreeMap<String, String>,
     pub(crate) out: VecDeque<Output>,
+    /// What is under way from the peers, in the order of its arrival.
+    arriving: VecDeque<(Instant, LinkId, Parcel)>,
+    arriving_len: usize,
     /// The end of a command that said [`Outcome::Later`].
     pub(crate) completed: Option<Outcome>,
     /// What `AT&W` kept.
@@ -72,6 +116,8 @@ pub(crate) struct Core {
     /// Why the module last started: the number that `AT*EXINFO?` prints.
     pub(crate) boot_reason: u8,
     power: bool,
+    /// It listens to the serial line: not before it has booted.
+    pub(crate) booted: bool,
     reboot: Option<(Instant, Reboot)>,
     next_handle: u32,
     /// The rate of the line changes when all that was said at the old one is out.
@@ -92,11 +138,14 @@ impl Core {
             files: Files::new(model.limits.flash),
             kept: BTreeMap::new(),
             out: VecDeque::new(),
+            arriving: VecDeque::new(),
+            arriving_len: 0,
             completed: None,
             info: Vec::new(),
             info_is_open: false,
             boot_reason: 0,
             power: false,
+            booted: false,
             reboot: None,
             next_handle: 0,
             new_baud: false,
@@ -138,8 +187,8 @@ impl Core {
 
     /// Bytes of the peer for the host, as they are.
     pub(crate) fn stream(&mut self, bytes: &[u8]) {
-        self.trace(|| TraceKind::ToHost(bytes.to_vec()));
-        self.terminal.send_now(self.now, bytes);
+        let frame = self.raw(bytes);
+        self.terminal.send_now(self.now, frame);
     }
 
     /// Reports something that the host did not ask for just now. It comes after the reply to the command that runs.
@@ -167,9 +216,9 @@ impl Core {
         let info = std::mem::take(&mut self.info);
         let is_open = std::mem::take(&mut self.info_is_open);
         if is_open {
-            self.trace(|| TraceKind::ToHost(info.clone()));
             let delay = self.span(self.model.timing.reply);
-            self.terminal.send(self.now + delay, info);
+            let frame = self.raw(&info);
+            self.terminal.send(self.now + delay, frame);
         } else if !info.is_empty() {
             self.reply(&info);
         }
@@ -198,7 +247,8 @@ impl Core {
         if short && !self.settings.quiet {
             // V.250 §5.7.1: the numeric form has no line feed.
             let delay = self.span(self.model.timing.reply);
-            self.terminal.send(self.now + delay, vec![code, b'\r']);
+            let frame = self.raw(&[code, b'\r']);
+            self.terminal.send(self.now + delay, frame);
         } else if !text.is_empty() && !self.settings.quiet {
             self.reply(&text);
         }
@@ -214,14 +264,16 @@ impl Core {
 
     pub(crate) fn begin_data(&mut self, data: DataMode) {
         let delay = self.span(self.model.timing.reply);
-        self.trace(|| TraceKind::ToHost(data.prompt.to_vec()));
+        let frame = self.raw(data.prompt);
+        self.terminal.send(self.now + delay, frame);
         self.terminal.begin_data(self.now + delay, data);
     }
 
     pub(crate) fn begin_stream(&mut self, prompt: &'static [u8]) {
         let delay = self.span(self.model.timing.reply);
-        self.trace(|| TraceKind::ToHost(prompt.to_vec()));
-        self.terminal.begin_stream(self.now + delay, prompt);
+        let frame = self.raw(prompt);
+        self.terminal.send(self.now + delay, frame);
+        self.terminal.begin_stream();
     }
 
     /// Gives what is due on the serial line to the outside, no faster than the line is.
@@ -234,7 +286,10 @@ impl Core {
             Pace::Fast => None,
         };
         self.terminal.release_reports(self.now);
-        while let Some(bytes) = self.terminal.transmit(self.now, baud) {
+        while let Some(Frame { bytes, told }) = self.terminal.transmit(self.now, baud) {
+            if !told.is_empty() {
+                self.trace(|| TraceKind::ToHost(told));
+            }
             self.out.push_back(Output::Serial(bytes));
         }
         if self.new_baud && self.terminal.is_drained() {
@@ -257,6 +312,40 @@ impl Core {
             Pace::Real => span,
             Pace::Fast => Duration::ZERO,
         }
+    }
+
+    /// Holds an event of a link back for as long as the network takes; false when it takes no time.
+    pub(crate) fn hold_back(&mut self, link: LinkId, event: LinkEvent<'_>) -> bool {
+        let timing = &self.model.timing;
+        let span = match event {
+            LinkEvent::Opened | LinkEvent::Failed(_) => timing.connect,
+            _ => timing.round_trip,
+        };
+        let span = self.config.latency.unwrap_or_else(|| self.span(span));
+        if span.is_zero() && self.arriving.is_empty() {
+            return false;
+        }
+        let before = self.arriving.back().map_or(Instant::ZERO, |(at, ..)| *at);
+        let parcel = Parcel::new(event);
+        self.arriving_len += parcel.len();
+        let due = before.max(self.now + span);
+        self.arriving.push_back((due, link, parcel));
+        true
+    }
+
+    /// What arrives now. When too much is under way, it arrives sooner.
+    pub(crate) fn arrived(&mut self) -> Option<(LinkId, Parcel)> {
+        let (at, ..) = self.arriving.front()?;
+        if *at > self.now && self.arriving_len <= ARRIVING_MAX {
+            return None;
+        }
+        let (_, link, parcel) = self.arriving.pop_front()?;
+        self.arriving_len -= parcel.len();
+        Some((link, parcel))
+    }
+
+    pub(crate) fn arrival_deadline(&self) -> Option<Instant> {
+        self.arriving.front().map(|(at, ..)| *at)
     }
 
     /// Sets the rate once the reply has gone out at the old one.
@@ -353,9 +442,12 @@ impl Core {
 
     pub(crate) fn power_off(&mut self, how: Reboot) {
         self.power = false;
+        self.booted = false;
         self.completed = None;
         self.info.clear();
         self.info_is_open = false;
+        self.arriving.clear();
+        self.arriving_len = 0;
         self.terminal = new_terminal(self.model, &self.config);
         self.radio.power_off();
         if how == Reboot::Factory {
@@ -371,6 +463,7 @@ impl Core {
 
     pub(crate) fn power_on(&mut self, how: Reboot) {
         self.power = true;
+        self.booted = false;
         self.boot_reason = if how == Reboot::PowerCycle { 0 } else { 3 };
         let before = self.baud();
         self.settings = self.saved;
@@ -393,8 +486,24 @@ impl Core {
         }
     }
 
-    fn frame(&mut self, text: &[u8]) -> Vec<u8> {
-        self.trace(|| TraceKind::ToHost(text.to_vec()));
+    /// Bytes without line ends of our own.
+    fn raw(&self, bytes: &[u8]) -> Frame {
+        Frame {
+            bytes: bytes.to_vec(),
+            told: self.told(bytes),
+        }
+    }
+
+    /// What the trace will say, when there is one.
+    fn told(&self, text: &[u8]) -> Vec<u8> {
+        if self.config.trace {
+            text.to_vec()
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn frame(&self, text: &[u8]) -> Frame {
         let mut frame = Vec::with_capacity(text.len() + 4);
         let leads = match self.model.syntax {
             // V.250 §6.2.6: without ATV1 the line end before the text goes away.
@@ -406,7 +515,10 @@ impl Core {
         }
         frame.extend_from_slice(text);
         frame.extend_from_slice(b"\r\n");
-        frame
+        Frame {
+            bytes: frame,
+            told: self.told(text),
+        }
     }
 }
 

@@ -40,6 +40,7 @@ pub use api::*;
 
 use crate::core::{Core, Outcome};
 use crate::family::Family;
+use crate::radio::Change;
 use crate::terminal::{DataEnd, Input};
 use ::core::fmt;
 use dialect::command::{self, Statement};
@@ -75,8 +76,15 @@ impl Module {
     /// Serial bytes from the host, sliced in any way.
     pub fn receive(&mut self, now: Instant, bytes: &[u8]) {
         self.core.now = now;
-        if self.core.power_is_on() {
+        // What has happened by now comes first: it may still be booting.
+        self.settle();
+        if self.core.booted {
             self.process(bytes);
+        } else if self.core.power_is_on() {
+            self.core.note(|| {
+                let text = bytes.trim_ascii().escape_ascii().to_string();
+                format!("{text} lost: the module has not booted")
+            });
         }
         self.settle();
     }
@@ -84,7 +92,9 @@ impl Module {
     /// What became of a link. Events of a link that was closed are ignored.
     pub fn receive_link(&mut self, now: Instant, link: LinkId, event: LinkEvent<'_>) {
         self.core.now = now;
-        self.family.link(&mut self.core, link, event);
+        if !self.core.hold_back(link, event) {
+            self.family.link(&mut self.core, link, event);
+        }
         self.settle();
     }
 
@@ -129,6 +139,7 @@ impl Module {
             self.core.terminal.next_deadline(),
             self.core.radio.next_deadline(),
             self.family.next_deadline(),
+            self.core.arrival_deadline(),
             self.core.reboot_deadline(),
         ]
         .into_iter()
@@ -139,7 +150,9 @@ impl Module {
     /// Lets everything happen that is due now, until nothing more does.
     fn settle(&mut self) {
         loop {
-            if let Some(how) = self.core.take_reboot() {
+            if let Some((link, parcel)) = self.core.arrived() {
+                self.family.link(&mut self.core, link, parcel.event());
+            } else if let Some(how) = self.core.take_reboot() {
                 self.power_cycle(how);
             } else if let Some(outcome) = self.core.completed.take() {
                 let rest = self.waiting.take().unwrap_or_default();
@@ -158,6 +171,7 @@ impl Module {
         let Some(change) = self.core.next_radio_change() else {
             return false;
         };
+        self.core.booted |= change == Change::Booted;
         network::report(&mut self.core, &change);
         self.family.network(&mut self.core, &change);
         true

@@ -133,9 +133,18 @@ impl Link {
             }
             LinkEvent::Data(bytes) => self.data(core, bytes, on),
             LinkEvent::Closed | LinkEvent::Reset => {
-                core.state(|| match event {
-                    LinkEvent::Reset => "link reset by the peer".into(),
-                    _ => "link closed by the peer".into(),
+                let early = self.phase == Phase::Open;
+                core.state(|| {
+                    let how = match event {
+                        LinkEvent::Reset => "link reset by the peer",
+                        _ => "link closed by the peer",
+                    };
+                    let hint = if early {
+                        ": no CONNECT came, and brokers wait for it some seconds only"
+                    } else {
+                        ""
+                    };
+                    format!("{how}{hint}")
                 });
                 self.lose(core, on);
             }

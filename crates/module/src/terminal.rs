@@ -63,6 +63,23 @@ pub(crate) enum DataEnd {
     Overflow(usize),
 }
 
+/// Bytes for the host.
+#[derive(Default)]
+pub(crate) struct Frame {
+    pub(crate) bytes: Vec<u8>,
+    /// What the trace says when they go out; empty for echo, or without a trace.
+    pub(crate) told: Vec<u8>,
+}
+
+impl From<&[u8]> for Frame {
+    fn from(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.into(),
+            told: Vec::new(),
+        }
+    }
+}
+
 pub(crate) struct Terminal {
     syntax: Syntax,
     line_max: usize,
@@ -73,12 +90,12 @@ pub(crate) struct Terminal {
     /// Bytes that came while a command ran.
     pending: Vec<u8>,
     /// Frames for the host, each with the time before which it does not go.
-    tx: VecDeque<(Instant, Vec<u8>)>,
+    tx: VecDeque<(Instant, Frame)>,
     tx_len: usize,
     /// Whether the line has a rate, so that frames can pile up.
     paced: bool,
     /// Reports for the host; they wait while a command runs.
-    reports: VecDeque<Vec<u8>>,
+    reports: VecDeque<Frame>,
     reports_len: usize,
     /// When the last frame of a reply goes.
     last_reply: Option<Instant>,
@@ -220,7 +237,7 @@ impl Terminal {
         }
         if echo {
             // V.250 §6.2.4: characters are echoed as they come, the carriage return too.
-            self.send_now(now, &echoed);
+            self.send_now(now, echoed.as_slice().into());
         }
         if end.is_none() {
             return Input::Nothing;
@@ -255,7 +272,7 @@ impl Terminal {
         let (part, rest) = bytes.split_at(end.unwrap_or(stretch));
         *bytes = rest;
         if echo {
-            self.send_now(now, part);
+            self.send_now(now, part.into());
         }
         if end.is_none() {
             return Input::Nothing;
@@ -282,10 +299,9 @@ impl Terminal {
         self.mode = Mode::Command;
     }
 
-    /// The command takes data; its prompt goes out at `at`, but data that comes before is taken as well.
+    /// The command takes data; its prompt has been sent for `at`, but data that comes before is taken as well.
     // Source: firmware notes of EC618: "command and data sent together" was a defect that was mended.
     pub(crate) fn begin_data(&mut self, at: Instant, how: DataMode) {
-        self.send(at, how.prompt.to_vec());
         self.mode = Mode::Data {
             data: Vec::new(),
             lost: 0,
@@ -294,9 +310,8 @@ impl Terminal {
         };
     }
 
-    /// From now on everything goes to the peer; this goes out first, at `at`.
-    pub(crate) fn begin_stream(&mut self, at: Instant, prompt: &[u8]) {
-        self.send(at, prompt.to_vec());
+    /// From now on everything goes to the peer.
+    pub(crate) fn begin_stream(&mut self) {
         self.mode = Mode::Stream;
     }
 
@@ -347,21 +362,21 @@ impl Terminal {
     }
 
     /// Sends a frame of a reply, at `at` or after what goes before it.
-    pub(crate) fn send(&mut self, at: Instant, frame: Vec<u8>) {
+    pub(crate) fn send(&mut self, at: Instant, frame: Frame) {
         let at = self.tx.back().map_or(at, |(before, _)| at.max(*before));
         self.last_reply = Some(at);
-        self.tx_len += frame.len();
+        self.tx_len += frame.bytes.len();
         self.tx.push_back((at, frame));
     }
 
     /// Sends bytes now, after what goes before them.
-    pub(crate) fn send_now(&mut self, now: Instant, bytes: &[u8]) {
-        if bytes.is_empty() {
+    pub(crate) fn send_now(&mut self, now: Instant, frame: Frame) {
+        if frame.bytes.is_empty() {
             return;
         }
         let at = self.tx.back().map_or(now, |(before, _)| now.max(*before));
-        self.tx_len += bytes.len();
-        self.tx.push_back((at, bytes.to_vec()));
+        self.tx_len += frame.bytes.len();
+        self.tx.push_back((at, frame));
     }
 
     fn is_congested(&self) -> bool {
@@ -369,10 +384,10 @@ impl Terminal {
     }
 
     /// Sends a report once no command runs, and no sooner than a report may follow a reply; false when it was lost.
-    pub(crate) fn report(&mut self, frame: Vec<u8>) -> bool {
-        let fits = self.reports_len + frame.len() <= REPORTS_MAX;
+    pub(crate) fn report(&mut self, frame: Frame) -> bool {
+        let fits = self.reports_len + frame.bytes.len() <= REPORTS_MAX;
         if fits {
-            self.reports_len += frame.len();
+            self.reports_len += frame.bytes.len();
             self.reports.push_back(frame);
         }
         fits
@@ -384,7 +399,7 @@ impl Terminal {
             return;
         }
         for frame in std::mem::take(&mut self.reports) {
-            self.send_now(now, &frame);
+            self.send_now(now, frame);
         }
         self.reports_len = 0;
     }
@@ -395,15 +410,16 @@ impl Terminal {
         waits.then(|| self.last_reply.map_or(Instant::ZERO, |at| at + self.gap))
     }
 
-    /// The next bytes that the line carries. With a rate it takes them in stretches of about 10 ms.
-    pub(crate) fn transmit(&mut self, now: Instant, baud: Option<u32>) -> Option<Vec<u8>> {
+    /// The next bytes that the line carries. With a rate it takes them in stretches of about 10 ms; the first one tells the
+    /// trace of the whole frame.
+    pub(crate) fn transmit(&mut self, now: Instant, baud: Option<u32>) -> Option<Frame> {
         let (at, _) = self.tx.front()?;
         if *at > now {
             return None;
         }
         let Some(baud) = baud else {
             let (_, frame) = self.tx.pop_front()?;
-            self.tx_len -= frame.len();
+            self.tx_len -= frame.bytes.len();
             return Some(frame);
         };
         if self.line_free > now {
@@ -412,16 +428,19 @@ impl Terminal {
         // A start bit, eight data bits, a stop bit.
         let stretch = (baud as usize / 10 / 100).max(16);
         let (_, frame) = self.tx.front_mut()?;
-        let bytes = if frame.len() > stretch {
-            let rest = frame.split_off(stretch);
-            std::mem::replace(frame, rest)
+        let part = if frame.bytes.len() > stretch {
+            let rest = frame.bytes.split_off(stretch);
+            Frame {
+                bytes: std::mem::replace(&mut frame.bytes, rest),
+                told: std::mem::take(&mut frame.told),
+            }
         } else {
             self.tx.pop_front()?.1
         };
-        self.tx_len -= bytes.len();
-        let micros = bytes.len() as u64 * 10_000_000 / u64::from(baud.max(1));
+        self.tx_len -= part.bytes.len();
+        let micros = part.bytes.len() as u64 * 10_000_000 / u64::from(baud.max(1));
         self.line_free = now + Duration::from_micros(micros);
-        Some(bytes)
+        Some(part)
     }
 
     /// Has everything gone out?

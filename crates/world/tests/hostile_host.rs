@@ -43,6 +43,7 @@ impl Bare {
         bare.type_bytes(b"ATE0\rAT+MIPSTART=\"h\",1883\r");
         bare.run_for(Duration::from_secs(1));
         bare.link_event(LinkEvent::Opened);
+        bare.run_for(Duration::from_secs(1));
         bare.type_bytes(b"AT+MCONNECT=1,60\r");
         bare.run_for(Duration::from_secs(1));
         bare.link_event(LinkEvent::Data(b"\x20\x02\x00\x00"));

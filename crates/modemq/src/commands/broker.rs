@@ -36,7 +36,7 @@ pub struct Args {
     refuse_filter: Vec<String>,
 
     /// How long a connection may take to send CONNECT, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3600))]
     connect_timeout: u64,
 
     /// The largest packet in bytes

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A software module on a PTY, TCP port or serial line.
 #[derive(ClapArgs, Debug)]
@@ -64,6 +65,10 @@ pub struct Args {
     /// real: the model's delays, and no more bytes a second than its UART carries; fast: no delays
     #[arg(long, value_name = "PACE", default_value = "real")]
     pace: PaceArg,
+
+    /// Milliseconds that a connection and each answer of a broker take besides [default: as on the model's network; none with --pace fast]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=60_000))]
+    latency: Option<u64>,
 
     /// Also take the tutorials' own forms where the firmware refuses them; the trace marks each
     #[arg(long)]
@@ -289,6 +294,7 @@ fn config(args: &Args, index: u16, trace: bool) -> Config {
             PaceArg::Fast => Pace::Fast,
         },
         unix_time: unix_time(),
+        latency: args.latency.map(Duration::from_millis),
         baud: args.baud,
         as_written: args.as_written,
         trace,
