@@ -159,6 +159,44 @@ pub const ECICCID: Line = Line::new(
 );
 /// `+CGSN: "<imei>"`
 pub const CGSN: Line = Line::new("+CGSN", &[Lit("+CGSN: "), Quoted("sn")], "The IMEI.");
+/// `+CGMI:"<manufacturer>"`
+pub const CGMI: Line = Line::new(
+    "+CGMI",
+    &[Lit("+CGMI:"), Quoted("manufacturer")],
+    "Who made it.",
+);
+/// `+CGMR:<revision>`
+pub const CGMR: Line = Line::new("+CGMR", &[Lit("+CGMR:"), Bare("revision")], "The firmware.");
+/// `+ECPING: SUCC, dest: <host>, RTT: <ms> ms`
+pub const PING_OK: Line = Line::new(
+    "+ECPING (answer)",
+    &[
+        Lit("+ECPING: SUCC, dest: "),
+        Bare("dest"),
+        Lit(", RTT: "),
+        Int("RTT"),
+        Lit(" ms"),
+    ],
+    "An answer.",
+);
+/// `+ECPING: FAIL, dest: <host>, time out: <ms> ms`
+pub const PING_FAIL: Line = Line::new(
+    "+ECPING (none)",
+    &[
+        Lit("+ECPING: FAIL, dest: "),
+        Bare("dest"),
+        Lit(", time out: "),
+        Int("time_out"),
+        Lit(" ms"),
+    ],
+    "No answer in time.",
+);
+/// `+ECPING: DONE`
+pub const PING_DONE: Line = Line::new(
+    "+ECPING (end)",
+    &[Lit("+ECPING: DONE")],
+    "That was all; a summary follows.",
+);
 /// `REBOOTING`
 pub const REBOOTING: Line = Line::new(
     "REBOOTING",
@@ -278,9 +316,13 @@ pub const COMMANDS: &[&Command] = &[
     &Command::new("+ECICCID", "The SIM's number", "field").execute().replies(&[&ECICCID]),
     &Command::new("+CGSN", "IMEI", "firmware; 3GPP TS 27.007 §5.4").execute().set(&[Param::one_of("snt", &[1])]).replies(&[&CGSN, &crate::network::DIGITS]),
     &Command::new("+NRB", "Reboot", "firmware: REBOOTING and no OK; one client waits for OK").execute().replies(&[&REBOOTING, &BOOT_SOFTWARE]),
-    &Command::new("+CGMI", "Manufacturer", "inferred").execute().replies(&[&crate::network::DIGITS]),
-    &Command::new("+CGMM", "Model", "inferred").execute().replies(&[&crate::network::DIGITS]),
-    &Command::new("+CGMR", "Firmware", "inferred").execute().replies(&[&crate::network::DIGITS]),
+    &Command::new("+ECPING", "Reach a host", "firmware, atec_tcpip.c; a TCP connection to port 7 stands for each echo request. Inferred: four of them")
+        .set(&[Param::quoted("host", 255, Escapes::None), Param::int("count", 1, 255).optional(), Param::int("payload_size", 1, 1500).optional(), Param::int("time_out", 1000, 600_000).optional(), Param::one_of("rai_flag", &[0, 1]).optional()])
+        .test(&["+ECPING: (\"IP ADDR\\URL\",0),(1-255),(1-1500),(1000-600000),(0,1)"])
+        .replies(&[&PING_OK, &PING_FAIL, &PING_DONE]),
+    &Command::new("+CGMI", "Manufacturer", "firmware, atec_cust_dev.c; inferred: the name").execute().test(&["+CGMI:<manufacturer_ID>"]).replies(&[&CGMI]),
+    &Command::new("+CGMM", "Model", "firmware, atec_cust_dev.c; inferred: the name").execute().test(&["+CGMM:<list of supported technologies>,<model>"]).replies(&[&crate::network::DIGITS]),
+    &Command::new("+CGMR", "Firmware", "firmware, atec_cust_dev.c; inferred: the name").execute().test(&[]).replies(&[&CGMR]),
     &Command::new("I", "Firmware", "inferred").execute().replies(&[&crate::network::DIGITS]),
 ];
 

@@ -99,6 +99,8 @@ pub struct Defaults {
     pub baud: u32,
     /// `ATE`
     pub echo: bool,
+    /// Whether the echo of a command line holds its CR.
+    pub echoes_cr: bool,
     /// `AT+CMEE`
     pub cmee: u8,
     /// `AT+CGEREP`: whether `+CGEV` is reported.
@@ -164,6 +166,7 @@ const AIR780EP: Model = Model {
     defaults: Defaults {
         baud: 115_200,
         echo: true,
+        echoes_cr: true,
         // Source: guide, passive disconnection: `+CME ERROR: 767` without AT+CMEE before it.
         cmee: 1,
         // Source: the tutorials' +CGEV reports come without AT+CGEREP before them.
@@ -230,6 +233,8 @@ const NT35E: Model = Model {
         baud: 115_200,
         // Inferred: the firmware's default is off, and nearly all clients send ATE0.
         echo: true,
+        // Source: firmware, atcEchoString: bytes 0x20 to 0x7f only; a client looks for the line that follows.
+        echoes_cr: false,
         cmee: 1,
         cgerep: 0,
     },
@@ -269,6 +274,7 @@ const BC26: Model = Model {
     defaults: Defaults {
         baud: 115_200,
         echo: true,
+        echoes_cr: true,
         // Source: BC26 AT §3.21.
         cmee: 0,
         cgerep: 0,
@@ -334,6 +340,7 @@ const ESP8266: Model = Model {
     defaults: Defaults {
         baud: 115_200,
         echo: true,
+        echoes_cr: true,
         cmee: 0,
         cgerep: 0,
     },

@@ -528,7 +528,7 @@ fn new_terminal(model: &Model, config: &Config) -> Terminal {
         Pace::Fast => Duration::ZERO,
     };
     let paced = config.pace == Pace::Real;
-    Terminal::new(model.syntax, model.limits.line, gap, paced)
+    Terminal::new(model, gap, paced)
 }
 
 impl Settings {

@@ -1,6 +1,6 @@
 //! The serial line: echo, line editing, data mode, and the order and pace of what goes out.
 
-use dialect::Syntax;
+use dialect::{Model, Syntax};
 use instant::Instant;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -82,6 +82,7 @@ impl From<&[u8]> for Frame {
 
 pub(crate) struct Terminal {
     syntax: Syntax,
+    echoes_cr: bool,
     line_max: usize,
     mode: Mode,
     line: Vec<u8>,
@@ -122,10 +123,11 @@ enum Mode {
 }
 
 impl Terminal {
-    pub(crate) fn new(syntax: Syntax, line_max: usize, gap: Duration, paced: bool) -> Self {
+    pub(crate) fn new(model: &Model, gap: Duration, paced: bool) -> Self {
         Self {
-            syntax,
-            line_max,
+            syntax: model.syntax,
+            echoes_cr: model.defaults.echoes_cr,
+            line_max: model.limits.line,
             mode: Mode::Command,
             line: Vec::new(),
             lost: 0,
@@ -208,7 +210,8 @@ impl Terminal {
         let mut echoed = Vec::new();
         for &byte in part {
             match byte {
-                b'\r' => echoed.push(byte),
+                b'\r' if self.echoes_cr => echoed.push(byte),
+                b'\r' => {}
                 // Many hosts send a line feed after the carriage return. It is no part of the next line, and the logs of
                 // the vendors do not show it echoed.
                 b'\n' => {}

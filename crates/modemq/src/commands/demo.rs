@@ -184,7 +184,7 @@ impl Show {
         let variables = variables(&address.0, address.1);
         play(
             script,
-            self.model.syntax,
+            self.model,
             &mut device,
             &variables,
             &mut |seen| match seen {

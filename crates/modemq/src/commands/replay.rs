@@ -4,7 +4,7 @@ use super::Error;
 use super::module::parse_model;
 use crate::transcript::{Mismatch, PortDevice, Report, Script, Variables, VirtualDevice, play};
 use clap::Args as ClapArgs;
-use dialect::{Model, Syntax};
+use dialect::Model;
 use module::Pace;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -69,8 +69,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
         if let Some(port) = &args.port {
             // What is at the other end is of the model, or else of the first one that the transcript is for.
             let models = models_of(&script, path, args.model)?;
-            let syntax = models.first().map_or(Syntax::V250, |model| model.syntax);
-            let result = on_port(&script, syntax, port, args)?;
+            let model = models.first().ok_or("the transcript is for no model")?;
+            let result = on_port(&script, model, port, args)?;
             failed += usize::from(!told(path, port, &result, start));
             played += 1;
             continue;
@@ -147,18 +147,12 @@ pub fn on_virtual(
     variables.insert("firmware".into(), model.firmware.into());
     variables.insert("model".into(), model.title.into());
     variables.extend(set.iter().cloned());
-    Ok(play(
-        script,
-        model.syntax,
-        &mut device,
-        &variables,
-        &mut |_| {},
-    ))
+    Ok(play(script, model, &mut device, &variables, &mut |_| {}))
 }
 
 fn on_port(
     script: &Script,
-    syntax: Syntax,
+    model: &Model,
     port: &str,
     args: &Args,
 ) -> Result<Result<Report, Box<Mismatch>>, Error> {
@@ -173,7 +167,7 @@ fn on_port(
     let (host, broker_port) = device.broker_address();
     let mut variables = variables(host, broker_port);
     variables.extend(args.set.iter().cloned());
-    Ok(play(script, syntax, &mut device, &variables, &mut |_| {}))
+    Ok(play(script, model, &mut device, &variables, &mut |_| {}))
 }
 
 pub(super) fn variables(host: &str, port: u16) -> Variables {

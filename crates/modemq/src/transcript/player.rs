@@ -3,7 +3,7 @@
 use super::device::Device;
 use super::script::{Directive, Line, Script, Step, unescape};
 use crate::trace::escape;
-use dialect::{Syntax, espressif};
+use dialect::{Model, Syntax, espressif};
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
@@ -89,14 +89,15 @@ pub enum Seen<'a> {
 /// The first place where the device does something else.
 pub fn play(
     script: &Script,
-    syntax: Syntax,
+    model: &Model,
     device: &mut dyn Device,
     variables: &Variables,
     watch: &mut dyn FnMut(Seen<'_>),
 ) -> Result<Report, Box<Mismatch>> {
     let mut player = Player {
         script,
-        syntax,
+        syntax: model.syntax,
+        echoes_cr: model.defaults.echoes_cr,
         device,
         watch,
         variables: variables.clone(),
@@ -121,6 +122,7 @@ pub fn play(
 struct Player<'a> {
     script: &'a Script,
     syntax: Syntax,
+    echoes_cr: bool,
     device: &'a mut dyn Device,
     watch: &'a mut dyn FnMut(Seen<'_>),
     variables: Variables,
@@ -149,7 +151,8 @@ impl Player<'_> {
                 (self.watch)(Seen::Host(&command));
                 let line = self.type_line(&command)?;
                 if self.echo {
-                    self.expect(&[Token::Bytes(line.into_bytes())])?;
+                    let echo = self.echo_of(&line);
+                    self.expect(&[Token::Bytes(echo)])?;
                 }
                 match command.to_ascii_uppercase().as_str() {
                     "ATE0" | "ATE" => self.echo = false,
@@ -256,6 +259,16 @@ impl Player<'_> {
         Ok(line)
     }
 
+    /// What a module prints of a command line that it has got.
+    fn echo_of(&self, line: &str) -> Vec<u8> {
+        let echoed = if self.echoes_cr {
+            line
+        } else {
+            line.trim_end_matches('\r')
+        };
+        echoed.into()
+    }
+
     /// Sends a command until it is answered so.
     fn poll(&mut self, command: &str, frame: &str) -> Result<(), Box<Mismatch>> {
         let end = self.device.elapsed() + self.within;
@@ -264,7 +277,7 @@ impl Player<'_> {
             self.report.commands += 1;
             let line = self.type_line(command)?;
             let mut wanted = if self.echo {
-                line.into_bytes()
+                self.echo_of(&line)
             } else {
                 Vec::new()
             };

@@ -2,6 +2,7 @@
 //!
 //! The sources of each behaviour stand in the command's item in `dialect::eigencomm`.
 
+use super::ping::{Pinged, Pinger};
 use super::{Family, qos};
 use crate::Reboot;
 use crate::api::{LinkEvent, LinkId, NetError, Output, QueryId, Transport};
@@ -32,6 +33,7 @@ pub(crate) struct EigenComm {
     give_up: Option<Instant>,
     publish: Option<Publish>,
     query: Option<QueryId>,
+    pinger: Option<Pinger>,
 }
 
 /// What AT+ECMTCFG, AT+ECMTOPEN and AT+ECMTCONN have set; gone with the connection.
@@ -84,6 +86,7 @@ impl EigenComm {
             give_up: None,
             publish: None,
             query: None,
+            pinger: None,
         }
     }
 }
@@ -155,6 +158,16 @@ impl Family for EigenComm {
             }
             "+ECMTPUB" => self.publish(core, statement),
             "+ECDNS" => self.resolve(core, values.text(0)),
+            "+ECPING" => {
+                let host = String::from_utf8_lossy(values.text(0)).into_owned();
+                let count = values.int(1).unwrap_or(4) as u32;
+                let timeout = Duration::from_millis(values.int(3).unwrap_or(20_000) as u64);
+                if self.pinger.is_some() || !core.radio.is_active(DEFAULT_CID) {
+                    return Some(NOT_ALLOWED);
+                }
+                self.pinger = Some(Pinger::start(core, &host, count, timeout));
+                Outcome::Ok
+            }
             "+ECICCID" => {
                 if let Some(error) = sim_error(core) {
                     return Some(error);
@@ -173,14 +186,18 @@ impl Family for EigenComm {
                 Outcome::Line(&ec::REBOOTING)
             }
             "+CGMI" => {
-                core.info_text(core.model.vendor);
+                core.info(&ec::CGMI, &[core.model.vendor.into()]);
                 Outcome::Ok
             }
             "+CGMM" => {
                 core.info_text(core.model.title);
                 Outcome::Ok
             }
-            "+CGMR" | "I" => {
+            "+CGMR" => {
+                core.info(&ec::CGMR, &[core.model.firmware.into()]);
+                Outcome::Ok
+            }
+            "I" => {
                 core.info_text(core.model.firmware);
                 Outcome::Ok
             }
@@ -217,6 +234,10 @@ impl Family for EigenComm {
     }
 
     fn link(&mut self, core: &mut Core, link: LinkId, event: LinkEvent<'_>) {
+        if let Some(pinger) = &mut self.pinger {
+            let pinged = pinger.link(core, link, &event);
+            self.tell_pings(core, &pinged);
+        }
         let Self {
             link: own,
             context,
@@ -286,6 +307,10 @@ impl Family for EigenComm {
     }
 
     fn advance(&mut self, core: &mut Core) {
+        if let Some(pinger) = &mut self.pinger {
+            let pinged = pinger.advance(core);
+            self.tell_pings(core, &pinged);
+        }
         if self.give_up.is_some_and(|at| at <= core.now) {
             self.give_up = None;
             let opening = self.link.phase == Phase::Opening;
@@ -313,7 +338,8 @@ impl Family for EigenComm {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        [self.give_up, self.link.next_deadline()]
+        let pinger = self.pinger.as_ref().and_then(Pinger::next_deadline);
+        [self.give_up, pinger, self.link.next_deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -321,6 +347,41 @@ impl Family for EigenComm {
 
     fn power_off(&mut self, core: &mut Core) {
         self.link.cut(core);
+    }
+}
+
+impl EigenComm {
+    // Source: firmware, atec_tcpip_cnf_ind.c, its misspelling and its lone CR included; netmgr.h for the causes.
+    fn tell_pings(&mut self, core: &mut Core, pinged: &[Pinged]) {
+        let Some(pinger) = &self.pinger else {
+            return;
+        };
+        let (host, timeout) = (pinger.host.clone(), pinger.timeout.as_millis());
+        for one in pinged {
+            let text = match one {
+                Pinged::Reply(millis) => {
+                    format!("+ECPING: SUCC, dest: {host}, RTT: {millis} ms")
+                }
+                Pinged::Lost => format!("+ECPING: FAIL, dest: {host}, time out: {timeout} ms"),
+                Pinged::NoName => "+ECPING: ERROR, cause: 5".into(),
+                Pinged::Done(summary) if summary.received == 0 => "+ECPING: ERROR, cause: 7".into(),
+                Pinged::Done(summary) => {
+                    core.report_text(b"+ECPING: DONE");
+                    let [least, mean, greatest] = summary.times;
+                    let (sent, received) = (summary.sent, summary.received);
+                    let loss = (sent - received) * 100 / sent.max(1);
+                    format!(
+                        "+ECPING: dest: {host}, {sent} packets transmittted, {received} received, {loss} % packet loss\r \
+                         rtt min/avg/max = {least} / {mean} / {greatest} ms"
+                    )
+                }
+            };
+            core.report_text(text.as_bytes());
+            if matches!(one, Pinged::NoName | Pinged::Done(_)) {
+                self.pinger = None;
+                return;
+            }
+        }
     }
 }
 

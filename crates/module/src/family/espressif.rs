@@ -5,9 +5,10 @@
 mod mqtt;
 mod sockets;
 
+use super::ping::{Pinged, Pinger};
 use super::{Accepted, Family};
 use crate::Reboot;
-use crate::api::{LinkEvent, LinkId, NetError, Output, QueryId, Transport};
+use crate::api::{LinkEvent, LinkId, NetError, Output, QueryId};
 use crate::core::{Core, Outcome};
 use crate::radio::Change;
 use crate::terminal::DataEnd;
@@ -48,13 +49,11 @@ pub(crate) struct Espressif {
 }
 
 /// What a command of Wi-Fi, names or pings waits for.
-#[derive(Debug)]
 enum Task {
     Join,
     Scan(Instant, Option<String>),
     LookUp(QueryId, Instant),
-    /// And since when.
-    Ping(LinkId, Instant),
+    Ping(Pinger),
 }
 
 impl Espressif {
@@ -380,23 +379,19 @@ impl Espressif {
         if !self.station.is_ready() || host.is_empty() {
             return Outcome::Error;
         }
-        let link = core.new_link();
-        core.out.push_back(Output::Open {
-            link,
-            host: String::from_utf8_lossy(host).into_owned(),
-            port: 7,
-            transport: Transport::default(),
-        });
-        self.task = Some(Task::Ping(link, core.now));
+        let host = String::from_utf8_lossy(host);
+        self.task = Some(Task::Ping(Pinger::start(core, &host, 1, PING)));
         Outcome::Later
     }
 
-    fn ping_over(&mut self, core: &mut Core, started: Instant, reached: bool) {
+    fn pinged(&mut self, core: &mut Core, pinged: &[Pinged]) {
+        let Some(first) = pinged.first() else {
+            return;
+        };
         self.task = None;
-        if reached {
-            // Source: MAME's esp8266_at: 0 ms is taken for a failure, so that it never stands there.
-            let millis = (core.now - started).as_millis().max(1) as i64;
-            core.info(&esp::PING, &[millis.into()]);
+        // Source: MAME's esp8266_at: 0 ms is taken for a failure, so that it never stands there.
+        if let Pinged::Reply(millis) = *first {
+            core.info(&esp::PING, &[i64::from(millis).into()]);
             core.completed = Some(Outcome::Ok);
         } else {
             core.info(&esp::PING_TIMEOUT, &[]);
@@ -701,21 +696,9 @@ impl Family for Espressif {
     }
 
     fn link(&mut self, core: &mut Core, link: LinkId, event: LinkEvent<'_>) {
-        if let Some(Task::Ping(own, started)) = &self.task
-            && *own == link
-        {
-            let started = *started;
-            match event {
-                LinkEvent::Opened => {
-                    core.out.push_back(Output::Abort { link });
-                    self.ping_over(core, started, true);
-                }
-                LinkEvent::Failed(NetError::Refused | NetError::Reset) => {
-                    self.ping_over(core, started, true);
-                }
-                _ => self.ping_over(core, started, false),
-            }
-            return;
+        if let Some(Task::Ping(pinger)) = &mut self.task {
+            let pinged = pinger.link(core, link, &event);
+            self.pinged(core, &pinged);
         }
         if self.sockets.link(core, link, &event) {
             return;
@@ -765,7 +748,7 @@ impl Family for Espressif {
         {
             self.station_news(core, news);
         }
-        match &self.task {
+        match &mut self.task {
             Some(Task::Scan(at, _)) if *at <= now => {
                 if let Some(Task::Scan(_, wanted)) = self.task.take() {
                     self.scan(core, wanted.as_deref());
@@ -776,10 +759,9 @@ impl Family for Espressif {
                 self.task = None;
                 core.completed = Some(Outcome::Error);
             }
-            Some(Task::Ping(link, started)) if *started + PING <= now => {
-                let (link, started) = (*link, *started);
-                core.out.push_back(Output::Abort { link });
-                self.ping_over(core, started, false);
+            Some(Task::Ping(pinger)) => {
+                let pinged = pinger.advance(core);
+                self.pinged(core, &pinged);
             }
             _ => {}
         }
@@ -799,7 +781,7 @@ impl Family for Espressif {
     fn next_deadline(&self) -> Option<Instant> {
         let task = match &self.task {
             Some(Task::Scan(at, _) | Task::LookUp(_, at)) => Some(*at),
-            Some(Task::Ping(_, started)) => Some(*started + PING),
+            Some(Task::Ping(pinger)) => pinger.next_deadline(),
             _ => None,
         };
         [

@@ -3,6 +3,7 @@
 mod eigencomm;
 mod espressif;
 mod luat;
+mod ping;
 mod quectel;
 
 use crate::api::{LinkEvent, LinkId, NetError, QueryId};
