@@ -1,7 +1,7 @@
 //! The modules by name: dialect, limits, defaults, timing.
 
 use crate::command::{Syntax, Tables};
-use crate::reply::Meaning;
+use crate::reply::{Line, Meaning};
 use crate::{basic, eigencomm, espressif, luat, network, quectel};
 use core::time::Duration;
 
@@ -28,6 +28,10 @@ pub struct Model {
     pub as_written: Tables,
     /// The words of its error codes: those of `+CME ERROR`, or ESP-AT's of MQTT.
     pub cme: &'static [Meaning],
+    /// What it says after power-on, before it knows its SIM.
+    pub boot: &'static [&'static Line],
+    /// What it says once the SIM is ready, after `+CPIN`.
+    pub sim_ready: &'static [&'static Line],
     /// What it holds.
     pub limits: Limits,
     /// How it comes out of the box.
@@ -39,8 +43,10 @@ pub struct Model {
 /// What carries a module's IP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Bearer {
-    /// GSM, LTE, NB-IoT: a SIM, a registration, PDP contexts.
+    /// LTE: a SIM, a registration, PDP contexts.
     Cellular,
+    /// The same on NB-IoT.
+    NbIot,
     /// An access point.
     WiFi,
 }
@@ -105,6 +111,19 @@ pub struct Defaults {
     pub cmee: u8,
     /// `AT+CGEREP`: whether `+CGEV` is reported.
     pub cgerep: u8,
+    /// `AT+COPS`: 0 the operator's long name, 1 the short one, 2 its number.
+    pub cops_format: u8,
+    /// How `AT+CGDCONT?` shows a context.
+    pub cgdcont: ContextForm,
+}
+
+/// What stands behind the APN in `+CGDCONT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContextForm {
+    /// In place of the address, when the firmware does not show the one that the network gave.
+    pub address: Option<&'static str>,
+    /// Behind the address.
+    pub tail: &'static str,
 }
 
 /// How long a model takes with [pace real]; with pace fast all of these are nothing.
@@ -131,7 +150,9 @@ pub struct Timing {
 }
 
 /// Every model, in the order that they are listed to people.
-pub const ALL: &[Model] = &[AIR780EP, AIR700EAQ, NT35E, BC26, EC20, ESP8266, ESP32C3];
+pub const ALL: &[Model] = &[
+    AIR780EP, AIR700EAQ, AIR780E, NT35E, BC26, EC20, BG95, ESP8266, ESP32C3,
+];
 
 /// Is there a family or a model called so?
 pub fn is_family_or_model(name: &str) -> bool {
@@ -151,6 +172,8 @@ const AIR780EP: Model = Model {
     commands: &[luat::COMMANDS, network::COMMANDS, basic::COMMANDS],
     as_written: &[],
     cme: luat::CME,
+    boot: &[&luat::RDY],
+    sim_ready: &[],
     limits: Limits {
         // Inferred: room for the longest message with each byte escaped, and the command around it.
         line: 3 * 4100 + 1024,
@@ -171,6 +194,12 @@ const AIR780EP: Model = Model {
         cmee: 1,
         // Source: the tutorials' +CGEV reports come without AT+CGEREP before them.
         cgerep: 1,
+        cops_format: 2,
+        // Source: Luat AT manual, TCPIP/CPNETAPN: `+CGDCONT: 1,"IP","jscmiot","10.67.64.153",,,,,,,,,,,,`.
+        cgdcont: ContextForm {
+            address: None,
+            tail: ",,,,,,,,,,,,",
+        },
     },
     timing: Timing {
         // Source: the vendor's log of an MQTTS session at 115200: OK 3 to 5 ms after each command.
@@ -204,6 +233,17 @@ const AIR700EAQ: Model = Model {
     ..AIR780EP
 };
 
+/// The 4G module that most clients in the field were written for.
+const AIR780E: Model = Model {
+    name: "air780e",
+    title: "Air780E",
+    // Source: the vendor's list of releases.
+    firmware: "AirM2M_780E_LTE_AT_V1108",
+    // Source: the vendor's MQTT FAQ for the reports. Inferred for the rest.
+    limits: AIR700EAQ.limits,
+    ..AIR780EP
+};
+
 /// The Cat.1 module of the third tutorial.
 const NT35E: Model = Model {
     name: "nt35e",
@@ -217,6 +257,9 @@ const NT35E: Model = Model {
     commands: &[eigencomm::COMMANDS, network::COMMANDS, basic::COMMANDS],
     as_written: &[],
     cme: eigencomm::CME,
+    // It tells why it starts: that is the family's business.
+    boot: &[],
+    sim_ready: &[],
     limits: Limits {
         // Source: firmware, the input queue.
         line: 4096,
@@ -237,6 +280,8 @@ const NT35E: Model = Model {
         echoes_cr: false,
         cmee: 1,
         cgerep: 0,
+        cops_format: 2,
+        cgdcont: AIR780EP.defaults.cgdcont,
     },
     timing: AIR780EP.timing,
 };
@@ -250,7 +295,7 @@ const BC26: Model = Model {
     firmware: "BC26NBR01A03",
     family: Family::Quectel,
     syntax: Syntax::V250,
-    bearer: Bearer::Cellular,
+    bearer: Bearer::NbIot,
     commands: &[
         quectel::BC26,
         quectel::COMMON,
@@ -259,6 +304,9 @@ const BC26: Model = Model {
     ],
     as_written: &[quectel::BC26_AS_WRITTEN],
     cme: quectel::CME,
+    // Source: BC26 AT §5.1: the boot loader's lines, which are no frames, and then +CPIN.
+    boot: &[],
+    sim_ready: &[],
     limits: Limits {
         // Inferred: room for the longest inline publish.
         line: 1500,
@@ -278,8 +326,19 @@ const BC26: Model = Model {
         // Source: BC26 AT §3.21.
         cmee: 0,
         cgerep: 0,
+        // Source: BC26 AT §3.14, §3.16.
+        cops_format: 2,
+        cgdcont: ContextForm {
+            address: Some(""),
+            tail: ",0,0,0,,,,,,0,,0",
+        },
     },
-    timing: AIR780EP.timing,
+    timing: Timing {
+        // Inferred: a second and more is what NB-IoT takes in normal coverage.
+        connect: Duration::from_millis(1500),
+        round_trip: Duration::from_millis(800),
+        ..AIR780EP.timing
+    },
 };
 
 /// The LTE module of the fourth tutorial.
@@ -290,11 +349,16 @@ const EC20: Model = Model {
     firmware: "EC20CEFAGR06A15M4G",
     commands: &[
         quectel::EC20,
+        quectel::LTE,
         quectel::COMMON,
         network::COMMANDS,
         basic::COMMANDS,
     ],
     as_written: &[quectel::EC20_AS_WRITTEN],
+    bearer: Bearer::Cellular,
+    // Source: EC2x AT, table 24; field for +QUSIM.
+    boot: &[&quectel::RDY, &quectel::FULL],
+    sim_ready: &[&quectel::QUSIM, &quectel::SMS_DONE, &quectel::PB_DONE],
     limits: Limits {
         line: 2048,
         publish: 0,
@@ -303,14 +367,48 @@ const EC20: Model = Model {
         report: 4096,
         cached: 4096,
         slots: 5,
-        flash: 0,
+        // Inferred: the order of size of an EC2x.
+        flash: 5_000_000,
     },
     defaults: Defaults {
         // Source: EC2x AT, table 21.
         cmee: 1,
+        // Source: EC2x AT §6.1.
+        cops_format: 0,
+        // Inferred: as an EC25 in the field shows a context whose address is asked for elsewhere.
+        cgdcont: ContextForm {
+            address: Some("0.0.0.0"),
+            tail: ",0,0,0,0",
+        },
         ..BC26.defaults
     },
+    timing: AIR780EP.timing,
     ..BC26
+};
+
+/// An LTE-M and NB-IoT module: QMTPUB takes a length, QMTPUBEX the message itself.
+const BG95: Model = Model {
+    name: "bg95",
+    title: "BG95",
+    // Source: the log of a BG95-M3.
+    firmware: "BG95M3LAR02A03_A0.300",
+    commands: &[
+        quectel::BG95,
+        quectel::LTE,
+        quectel::COMMON,
+        network::COMMANDS,
+        basic::COMMANDS,
+    ],
+    as_written: &[],
+    // Source: clients; inferred: the order.
+    boot: &[&quectel::APP_RDY, &quectel::FULL],
+    limits: Limits {
+        publish: 560,
+        // Source: BG95 AN §3.2.8.
+        publish_data: 4096,
+        ..EC20.limits
+    },
+    ..EC20
 };
 
 /// The Wi-Fi module of the fourth tutorial.
@@ -326,6 +424,8 @@ const ESP8266: Model = Model {
     commands: &[espressif::ESP8266, espressif::COMMON],
     as_written: &[espressif::AS_WRITTEN],
     cme: espressif::MQTT_ERRORS,
+    boot: &[&espressif::READY],
+    sim_ready: &[],
     limits: Limits {
         // Source: ESP-AT 2.2 documentation: 256 bytes with CR LF.
         line: 254,
@@ -343,6 +443,8 @@ const ESP8266: Model = Model {
         echoes_cr: true,
         cmee: 0,
         cgerep: 0,
+        cops_format: 2,
+        cgdcont: AIR780EP.defaults.cgdcont,
     },
     timing: Timing {
         // Inferred: a log of 2.2 at 115200 shows a few milliseconds.

@@ -318,7 +318,7 @@ fn mistakes_on_the_command_line_are_explained() {
     for (args, wanted) in [
         (
             &["module", "air9000"][..],
-            "no such model; there are air780ep, air700eaq, nt35e, bc26, ec20",
+            "no such model; there are air780ep, air700eaq, air780e, nt35e, bc26, ec20",
         ),
         (
             &["module", "air780ep", "--resolve", "x"],

@@ -117,6 +117,13 @@ impl Files {
     }
 
     /// Bytes that are free.
+    /// Every file by its path, with its size.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.entries
+            .iter()
+            .filter_map(|(path, data)| Some((path.as_str(), data.as_ref()?.len())))
+    }
+
     pub(crate) fn free(&self) -> usize {
         let used: usize = self.entries.values().flatten().map(Vec::len).sum();
         self.capacity.saturating_sub(used)

@@ -4,6 +4,7 @@ use crate::Reboot;
 use crate::api::{Registration, Sim};
 use crate::core::{Core, Outcome};
 use crate::radio::{Change, Context};
+use dialect::model::Bearer;
 use dialect::{Form, Statement, Value, network};
 
 /// CME errors of 3GPP TS 27.007 §9.2.1 that are given here.
@@ -17,8 +18,13 @@ mod cme {
     pub(super) const UNSPECIFIED_GPRS: u16 = 148;
 }
 
-/// `<AcT>` of E-UTRAN.
-const E_UTRAN: i64 = 7;
+/// `<AcT>`: E-UTRAN, or E-UTRAN in NB-S1 mode.
+fn access_technology(core: &Core) -> i64 {
+    match core.model.bearer {
+        Bearer::NbIot => 9,
+        Bearer::Cellular | Bearer::WiFi => 7,
+    }
+}
 
 /// Runs a 27.007 command; `None` when it is none.
 pub(crate) fn execute(core: &mut Core, statement: &Statement<'_>) -> Option<Outcome> {
@@ -269,23 +275,30 @@ fn registration_fields(core: &Core, n: u8) -> String {
     if n < 2 || !radio.stat.has_service() {
         return stat.to_string();
     }
-    format!(
-        "{stat},\"{}\",\"{}\",{E_UTRAN}",
-        radio.world.tac, radio.world.cell
-    )
+    let place = format!(
+        "{stat},\"{}\",\"{}\",{}",
+        radio.world.tac,
+        radio.world.cell,
+        access_technology(core)
+    );
+    // 3GPP TS 27.007 §10.1.22: from 4 on with what the network gave for power saving.
+    match &radio.power_saving {
+        Some([active, tau]) if n >= 4 => format!("{place},,,\"{active}\",\"{tau}\""),
+        _ => place,
+    }
 }
 
-// Source: Luat AT manual, TCPIP/CPNETAPN: `+CGDCONT: 1,"IP","jscmiot","10.67.64.153",,,,,,,,,,,,`.
 fn context_line(core: &Core, context: &Context) -> String {
-    let address = if context.active {
-        core.radio.address(context.cid).to_string()
-    } else {
-        String::new()
+    let form = core.model.defaults.cgdcont;
+    let address = match form.address {
+        Some(address) => address.into(),
+        None if context.active => core.radio.address(context.cid).to_string(),
+        None => String::new(),
     };
     let apn = core.radio.apn_of(context.cid);
     format!(
-        "+CGDCONT: {},\"{}\",\"{apn}\",\"{address}\",,,,,,,,,,,,",
-        context.cid, context.kind
+        "+CGDCONT: {},\"{}\",\"{apn}\",\"{address}\"{}",
+        context.cid, context.kind, form.tail
     )
 }
 
@@ -369,7 +382,7 @@ fn read_operator(core: &mut Core) {
             mode.into(),
             format.into(),
             operator.as_str().into(),
-            E_UTRAN.into(),
+            access_technology(core).into(),
         ],
     );
 }

@@ -66,6 +66,8 @@ pub(crate) struct Radio {
     pub(crate) event_reporting: u8,
     /// `AT+COPS`: mode and format.
     pub(crate) cops: (u8, u8),
+    /// Active time and periodic TAU that the network gave for power saving, as bits.
+    pub(crate) power_saving: Option<[String; 2]>,
     /// Whether there is a cellular modem at all.
     cellular: bool,
     steps: VecDeque<(Instant, Step)>,
@@ -93,6 +95,7 @@ impl Radio {
             reporting: [0; 3],
             event_reporting: 0,
             cops: (0, 2),
+            power_saving: None,
             cellular: true,
             steps: VecDeque::new(),
             changes: VecDeque::new(),
@@ -100,11 +103,12 @@ impl Radio {
     }
 
     pub(crate) fn power_on(&mut self, now: Instant, model: &Model, pace: Pace) {
-        self.cellular = model.bearer == Bearer::Cellular;
+        self.cellular = model.bearer != Bearer::WiFi;
         self.fun = 1;
         self.reporting = [0; 3];
         self.event_reporting = model.defaults.cgerep;
-        self.cops = (0, 2);
+        self.cops = (0, model.defaults.cops_format);
+        self.power_saving = None;
         self.contexts = vec![Context {
             cid: DEFAULT_CID,
             kind: "IP".into(),

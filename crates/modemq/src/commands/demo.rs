@@ -33,6 +33,10 @@ const TUTORIALS: &[(&str, &str)] = &[
         include_str!("../../../../transcripts/quectel/demo-bc26.at"),
     ),
     (
+        "bg95",
+        include_str!("../../../../transcripts/quectel/demo-bg95.at"),
+    ),
+    (
         "quectel",
         include_str!("../../../../transcripts/quectel/demo.at"),
     ),

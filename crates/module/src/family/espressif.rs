@@ -730,7 +730,9 @@ impl Family for Espressif {
     fn network(&mut self, core: &mut Core, change: &Change) {
         match change {
             Change::Booted => {
-                core.report(&esp::READY, &[]);
+                for line in self.model.boot {
+                    core.report(line, &[]);
+                }
                 self.restore(core);
             }
             Change::AccessPoints { in_reach } if self.station.reach(core.now, *in_reach) => {

@@ -420,7 +420,11 @@ impl Family for Luat {
 
     fn network(&mut self, core: &mut Core, change: &Change) {
         match change {
-            Change::Booted => core.report(&luat::RDY, &[]),
+            Change::Booted => {
+                for line in core.model.boot {
+                    core.report(line, &[]);
+                }
+            }
             Change::Sim => {
                 // Inferred: where the report stands. An absent SIM says what its manual page names.
                 let code = sim_code(&core.radio.world.sim).unwrap_or("SIM REMOVED");

@@ -81,6 +81,12 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
+    /// What was set, when it was.
+    fn value(&self, name: &str) -> Option<&str> {
+        let found = self.values.iter().find(|(own, _)| *own == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     fn execute(
         &mut self,
         core: &mut Core,

@@ -2,15 +2,18 @@
 //!
 //! The sources of each behaviour stand in the command's item in `dialect::quectel`.
 
-use super::{Accepted, Family, from_hex, qos, to_hex};
-use crate::Reboot;
+mod device;
+
+use super::{Family, from_hex, qos, to_hex};
 use crate::api::{LinkEvent, LinkId, NetError, QueryId, Transport};
 use crate::core::{Core, Outcome};
 use crate::link::{Link, News, Phase};
-use crate::network::{sim_code, sim_error};
+use crate::network::sim_code;
 use crate::radio::{Change, DEFAULT_CID};
 use crate::terminal::{DataEnd, DataMode};
-use dialect::{Form, Model, ParseError, Problem, Statement, Value, network, quectel as q};
+use device::{BROM, Device};
+use dialect::model::Bearer;
+use dialect::{Form, Line, Model, ParseError, Problem, Statement, Value, network, quectel as q};
 use hmac::{Hmac, Mac};
 use instant::Instant;
 use mqtt::{Connect, Event, PacketId, QoS, SessionConfig, SessionError, Version, Will};
@@ -33,12 +36,15 @@ const DATA_IDLE: Duration = Duration::from_secs(60);
 pub(crate) struct Quectel {
     model: &'static Model,
     clients: [Client; CLIENTS],
-    pending: Option<Publish>,
-    accepted: Accepted,
-    /// AT+QIACT: whether the host has activated the context.
-    active: bool,
-    /// AT+QICSGP
-    apn: [String; 3],
+    pending: Option<Pending>,
+    device: Device,
+}
+
+/// What a command waits for.
+enum Pending {
+    Publish(Publish),
+    /// The message of AT+QMTCFG="willex".
+    Will(usize, LastWill),
 }
 
 /// One connection, and what is configured for it.
@@ -48,8 +54,8 @@ struct Client {
     host: String,
     port: u16,
     give_up: Option<Instant>,
-    /// Packets under way: their identifiers, the host's, and whether QMTPUBEX is answered.
-    sent: Vec<(PacketId, u16, bool)>,
+    /// Packets under way: their identifiers, the host's, and how they are answered.
+    sent: Vec<(PacketId, u16, &'static Line)>,
     kept: [Option<Kept>; SLOTS],
 }
 
@@ -91,18 +97,19 @@ struct Publish {
     qos: QoS,
     retain: bool,
     topic: String,
-    extended: bool,
+    /// How it is answered.
+    line: &'static Line,
     /// In the tutorial's form, whose data ends with a pause.
     as_written: bool,
 }
 
 impl Quectel {
     pub(crate) fn new(model: &'static Model) -> Self {
-        let is_nb = is_bc26(model);
+        let nb = is_nb(model);
         let config = Config {
             keep_alive: 120,
             clean: true,
-            timeout: [if is_nb { 10 } else { 5 }, 3, 0],
+            timeout: [if nb { 10 } else { 5 }, 3, 0],
             will: None,
             version: 3,
             hex: [false; 2],
@@ -122,15 +129,13 @@ impl Quectel {
                 kept: Default::default(),
             }),
             pending: None,
-            accepted: Accepted::default(),
-            active: false,
-            apn: Default::default(),
+            device: Device::default(),
         }
     }
 }
 
-fn is_bc26(model: &Model) -> bool {
-    model.name == "bc26"
+fn is_nb(model: &Model) -> bool {
+    model.bearer == Bearer::NbIot
 }
 
 fn session_config(model: &Model, config: &Config) -> SessionConfig {
@@ -146,6 +151,7 @@ fn session_config(model: &Model, config: &Config) -> SessionConfig {
 
 impl Family for Quectel {
     fn execute(&mut self, core: &mut Core, statement: &Statement<'_>) -> Option<Outcome> {
+        self.device.stir(core);
         let values = &statement.values;
         let read = statement.form == Form::Read;
         let index = values.int(0).unwrap_or(0) as usize;
@@ -196,90 +202,21 @@ impl Family for Quectel {
             "+QMTUNS" => self.unsubscribe(core, index, statement),
             "+QMTPUB" | "+QMTPUBEX" => self.publish(core, index, statement),
             "+QMTRECV" => self.receive(core, index, statement),
-            "+CGPADDR" => {
-                if core.radio.is_active(DEFAULT_CID) {
-                    let address = core.radio.address(DEFAULT_CID).to_string();
-                    core.info(&q::CGPADDR, &[DEFAULT_CID.into(), address.as_str().into()]);
-                }
-                Outcome::Ok
-            }
-            "I" => {
-                let revision = format!("Revision: {}", self.model.firmware);
-                for line in ["Quectel", self.model.title, &revision] {
-                    core.info_text(line);
-                }
-                Outcome::Ok
-            }
-            "+CGMI" => {
-                core.info_text("Quectel");
-                Outcome::Ok
-            }
-            "+CGMM" => {
-                core.info_text(self.model.title);
-                Outcome::Ok
-            }
-            "+CGMR" => {
-                core.info_text(self.model.firmware);
-                Outcome::Ok
-            }
-            "+QCCID" => {
-                if let Some(error) = sim_error(core) {
-                    return Some(error);
-                }
-                let line = format!("+QCCID: {}", core.config.identity.iccid);
-                core.info_text(&line);
-                Outcome::Ok
-            }
-            "+QNWINFO" => {
-                if core.radio.stat.has_service() {
-                    let operator = core.radio.world.plmn.clone();
-                    let values: [Value<'_>; 4] = [
-                        "FDD LTE".into(),
-                        operator.as_str().into(),
-                        "LTE BAND 3".into(),
-                        1650.into(),
-                    ];
-                    core.info(&q::QNWINFO, &values);
-                } else {
-                    // Inferred.
-                    core.info_text("+QNWINFO: No Service");
-                }
-                Outcome::Ok
-            }
-            "+QICSGP" => self.context(core, statement),
-            "+QIACT" | "+QIDEACT" => self.activate(core, statement),
-            "+QRST" => {
-                core.reboot(Reboot::Command);
-                Outcome::Ok
-            }
-            "+QPOWD" => {
-                if !is_bc26(self.model) {
-                    core.report(&q::POWERED_DOWN, &[]);
-                }
-                core.reboot(Reboot::Off);
-                Outcome::Ok
-            }
-            "+QCFG=\"nwscanmode\"" if values.is_empty() => {
-                core.info_text("+QCFG: \"nwscanmode\",0");
-                Outcome::Ok
-            }
-            "+QCFG=\"nwscanmode\"" => Outcome::Ok,
-            name @ ("+QCGDEFCONT" | "+QSCLK" | "+CPSMS" | "+CEDRXS" | "+QNBIOTEVENT") => {
-                self.accepted.execute(core, name, statement, "0");
-                Outcome::Ok
-            }
             name if name.starts_with("+QMTCFG=") => self.configure(core, index, statement),
-            _ => return None,
+            _ => {
+                let open = self.clients.iter().any(Client::is_open);
+                return self.device.execute(core, statement, open);
+            }
         })
     }
 
     fn as_written(&mut self, core: &mut Core, statement: &Statement<'_>) -> Outcome {
         let values = &statement.values;
         let index = values.int(0).unwrap_or(0) as usize;
-        let is_nb = is_bc26(self.model);
+        let nb = is_nb(self.model);
         match statement.command.name {
             "+QMTOPEN" => self.open(core, index, values.text(2), values.int(3)),
-            "+QMTCONN" if is_nb => {
+            "+QMTCONN" if nb => {
                 let config = &mut self.clients[index].config;
                 config.keep_alive = values.int(2).unwrap_or(120) as u16;
                 config.clean = values.int(3) == Some(1);
@@ -296,22 +233,22 @@ impl Family for Quectel {
                 [values.text(1), values.text(1), values.text(2)],
             ),
             "+QMTSUB" => {
-                let (id, topic, level) = if is_nb {
+                let (id, topic, level) = if nb {
                     (values.int(1), values.text(2), None)
                 } else {
                     (Some(1), values.text(1), values.int(2))
                 };
                 let filters = [(str::from_utf8(topic).unwrap_or_default(), qos(level))];
                 let id = id.unwrap_or(1).max(1) as u16;
-                self.request(core, index, id, false, |link, now, packet| {
+                self.request(core, index, id, &q::SUB, |link, now, packet| {
                     link.session.subscribe(now, packet, &filters).map(Some)
                 })
             }
             "+QMTPUB" => {
-                let (topic, first) = if is_nb { (2, 3) } else { (1, 2) };
+                let (topic, first) = if nb { (2, 3) } else { (1, 2) };
                 let publish = Publish {
                     client: index,
-                    id: if is_nb {
+                    id: if nb {
                         values.int(1).unwrap_or(1) as u16
                     } else {
                         1
@@ -319,13 +256,13 @@ impl Family for Quectel {
                     qos: qos(values.int(first)),
                     retain: values.int(first + 1) == Some(1),
                     topic: String::from_utf8_lossy(values.text(topic)).into_owned(),
-                    extended: false,
+                    line: &q::PUB,
                     as_written: true,
                 };
-                if !is_nb {
+                if !nb {
                     return self.send(core, &publish, values.text(4));
                 }
-                self.pending = Some(publish);
+                self.pending = Some(Pending::Publish(publish));
                 Outcome::Data(DataMode {
                     prompt: PROMPT,
                     until_ctrl_z: true,
@@ -362,8 +299,19 @@ impl Family for Quectel {
     }
 
     fn data(&mut self, core: &mut Core, data: &[u8], end: DataEnd) -> Outcome {
-        let Some(publish) = self.pending.take() else {
-            return Outcome::Error;
+        if let Some(outcome) = self.device.data(core, data, end) {
+            return outcome;
+        }
+        let publish = match self.pending.take() {
+            Some(Pending::Publish(publish)) => publish,
+            Some(Pending::Will(index, will)) if end == DataEnd::Length => {
+                self.clients[index].config.will = Some(LastWill {
+                    message: data.into(),
+                    ..will
+                });
+                return Outcome::Ok;
+            }
+            _ => return Outcome::Error,
         };
         match end {
             DataEnd::Idle if publish.as_written && !data.is_empty() => {
@@ -380,6 +328,8 @@ impl Family for Quectel {
     }
 
     fn link(&mut self, core: &mut Core, link: LinkId, event: LinkEvent<'_>) {
+        self.device.link(core, link, &event);
+        self.device.stir(core);
         for index in 0..CLIENTS {
             self.with_link(core, index, |link_of, core, on| {
                 link_of.event(core, link, event, on);
@@ -387,36 +337,37 @@ impl Family for Quectel {
         }
     }
 
-    fn resolved(
-        &mut self,
-        _core: &mut Core,
-        _query: QueryId,
-        _answer: Result<&[IpAddr], NetError>,
-    ) {
+    fn resolved(&mut self, core: &mut Core, query: QueryId, answer: Result<&[IpAddr], NetError>) {
+        self.device.resolved(core, query, answer);
     }
 
     fn network(&mut self, core: &mut Core, change: &Change) {
-        let is_nb = is_bc26(self.model);
+        let nb = is_nb(self.model);
         match change {
-            Change::Booted if !is_nb => {
-                core.report(&q::RDY, &[]);
-                core.report(&network::CFUN, &[1.into()]);
+            Change::Booted => {
+                if nb {
+                    core.stream(BROM);
+                }
+                Device::boot(core);
+                for line in self.model.boot {
+                    core.report(line, &[]);
+                }
             }
             Change::Sim => {
                 match sim_code(&core.radio.world.sim) {
                     Some(code) => core.report(&network::CPIN, &[code.into()]),
                     None => core.report_text(b"+CPIN: NOT INSERTED"),
                 }
-                if !is_nb && core.radio.world.sim == crate::Sim::Ready {
-                    core.report(&q::QUSIM, &[1.into()]);
-                    core.report(&q::SMS_DONE, &[]);
-                    core.report(&q::PB_DONE, &[]);
+                if core.radio.world.sim == crate::Sim::Ready {
+                    for line in self.model.sim_ready {
+                        core.report(line, &[1.into()]);
+                    }
                 }
             }
             Change::PdpUp(cid) => {
                 core.state(|| format!("PDP context {cid} up"));
                 core.clock.set_from_network(core.now);
-                if is_nb && *cid == DEFAULT_CID {
+                if nb && *cid == DEFAULT_CID {
                     let address = core.radio.address(DEFAULT_CID).to_string();
                     core.report(&q::IP, &[address.as_str().into()]);
                 }
@@ -424,7 +375,7 @@ impl Family for Quectel {
             Change::PdpDown { cid, by_network } => {
                 core.state(|| format!("PDP context {cid} down"));
                 if *cid == DEFAULT_CID {
-                    let was_active = std::mem::take(&mut self.active);
+                    let was_active = std::mem::take(&mut self.device.active);
                     if *by_network && was_active {
                         core.report(&q::PDPDEACT, &[(*cid).into()]);
                     }
@@ -442,6 +393,7 @@ impl Family for Quectel {
     }
 
     fn advance(&mut self, core: &mut Core) {
+        self.device.advance(core);
         for index in 0..CLIENTS {
             let client = &mut self.clients[index];
             if client.give_up.is_some_and(|at| at <= core.now) {
@@ -463,6 +415,7 @@ impl Family for Quectel {
         let clients = self.clients.iter();
         clients
             .flat_map(|client| [client.give_up, client.link.next_deadline()])
+            .chain([self.device.next_deadline()])
             .flatten()
             .min()
     }
@@ -495,7 +448,7 @@ impl Quectel {
         index: usize,
         act: impl FnOnce(&mut Link, &mut Core, &mut dyn FnMut(&mut Core, News<'_>)),
     ) {
-        let is_nb = is_bc26(self.model);
+        let nb = is_nb(self.model);
         let Client {
             link,
             config,
@@ -508,7 +461,7 @@ impl Quectel {
         act(link, core, &mut |core, news| {
             let mut teller = Teller {
                 index: index as i64,
-                is_nb,
+                is_nb: nb,
                 config,
                 give_up,
                 sent,
@@ -526,6 +479,13 @@ impl Quectel {
     fn configure(&mut self, core: &mut Core, index: usize, statement: &Statement<'_>) -> Outcome {
         let values = &statement.values;
         let option = statement.command.name.split('"').nth(1).unwrap_or_default();
+        if option == "protocol/check" {
+            // The one option that is of no client.
+            if values.is_empty() {
+                core.info_text("+QMTCFG: \"protocol/check\",0");
+            }
+            return Outcome::Ok;
+        }
         let config = &mut self.clients[index].config;
         if values.len() == 1 {
             let text = config.query(option);
@@ -559,7 +519,31 @@ impl Quectel {
                     message: values.text(5).to_vec(),
                 });
             }
-            "will" => config.will = None,
+            "willex" if number(1) == Some(1) => {
+                if values.len() != 6 || !mqtt::topic_name_is_valid(&text(4)) {
+                    return Outcome::Error;
+                }
+                let will = LastWill {
+                    qos: qos(number(2)),
+                    retain: number(3) == Some(1),
+                    topic: text(4),
+                    message: Vec::new(),
+                };
+                let len = number(5).unwrap_or(0) as usize;
+                if len == 0 {
+                    config.will = Some(will);
+                    return Outcome::Ok;
+                }
+                self.pending = Some(Pending::Will(index, will));
+                return Outcome::Data(DataMode {
+                    prompt: PROMPT,
+                    len: Some(len),
+                    max: len,
+                    idle: Some(DATA_IDLE),
+                    ..DataMode::default()
+                });
+            }
+            "will" | "willex" => config.will = None,
             "version" => config.version = number(1).unwrap_or(3) as u8,
             "dataformat" => config.hex = [1, 2].map(|place| number(place) == Some(1)),
             "send/mode" => config.hex[0] = number(1) == Some(1),
@@ -679,7 +663,7 @@ impl Quectel {
             })
             .collect();
         let id = values.int(1).unwrap_or(1) as u16;
-        self.request(core, index, id, false, |link, now, packet| {
+        self.request(core, index, id, &q::SUB, |link, now, packet| {
             link.session.subscribe(now, packet, &pairs).map(Some)
         })
     }
@@ -690,45 +674,44 @@ impl Quectel {
             .map(|place| str::from_utf8(values.text(place)).unwrap_or_default())
             .collect();
         let id = values.int(1).unwrap_or(1) as u16;
-        self.request(core, index, id, false, |link, now, packet| {
+        self.request(core, index, id, &q::UNS, |link, now, packet| {
             link.session.unsubscribe(now, packet, &filters).map(Some)
         })
     }
 
     fn publish(&mut self, core: &mut Core, index: usize, statement: &Statement<'_>) -> Outcome {
         let values = &statement.values;
-        let extended = statement.command.name == "+QMTPUBEX";
         let publish = Publish {
             client: index,
             id: values.int(1).unwrap_or(0) as u16,
             qos: qos(values.int(2)),
             retain: values.int(3) == Some(1),
             topic: String::from_utf8_lossy(values.text(4)).into_owned(),
-            extended,
+            line: statement.command.replies.first().unwrap_or(&&q::PUB),
             as_written: false,
         };
         if publish.id == 0 && publish.qos != QoS::AtMostOnce {
-            core.note(|| "msgID may be 0 with QoS 0 only".into());
-            return Outcome::Error;
+            if is_nb(self.model) {
+                core.note(|| "msgID may be 0 with QoS 0 only".into());
+                return Outcome::Error;
+            }
+            core.note(|| "the manual wants a msgID above 0 with QoS 1 and 2".into());
         }
         if self.clients[index].link.phase != Phase::Up {
             core.note(|| "no MQTT session: wait for +QMTCONN".into());
             return Outcome::Error;
         }
-        if !extended && values.len() > 5 {
-            return self.send(core, &publish, values.text(5));
-        }
-        let len = if extended {
-            values.int(5).and_then(|len| usize::try_from(len).ok())
-        } else {
-            None
+        // What stands behind the topic says how the message comes: a length, the message itself, or nothing.
+        let len = match values.at(5) {
+            Value::Text(message) => return self.send(core, &publish, message),
+            value => value.int().and_then(|len| usize::try_from(len).ok()),
         };
-        self.pending = Some(publish);
+        self.pending = Some(Pending::Publish(publish));
         Outcome::Data(DataMode {
             prompt: PROMPT,
             len,
             until_ctrl_z: true,
-            cancel: true,
+            cancel: len.is_none(),
             max: core.model.limits.publish_data,
             idle: Some(DATA_IDLE),
             in_all: false,
@@ -742,7 +725,7 @@ impl Quectel {
             qos,
             retain,
             topic,
-            extended,
+            line,
             ..
         } = publish;
         let decoded;
@@ -755,14 +738,13 @@ impl Quectel {
             decoded = bytes;
             data = &decoded;
         }
-        let outcome = self.request(core, *index, *id, *extended, |link, now, packet| {
+        let outcome = self.request(core, *index, *id, line, |link, now, packet| {
             let packet = packet.filter(|_| *qos != QoS::AtMostOnce);
             link.session
                 .publish_with_id(now, packet, topic, data, *qos, *retain)
         });
         if outcome == Outcome::Ok && *qos == QoS::AtMostOnce {
-            let line = if *extended { &q::PUBEX } else { &q::PUB };
-            let shown = if is_bc26(self.model) { 0 } else { *id };
+            let shown = if is_nb(self.model) { 0 } else { *id };
             core.report(
                 line,
                 &[(*index as i64).into(), i64::from(shown).into(), 0.into()],
@@ -777,7 +759,7 @@ impl Quectel {
         core: &mut Core,
         index: usize,
         id: u16,
-        extended: bool,
+        line: &'static Line,
         send: impl FnOnce(
             &mut Link,
             Instant,
@@ -791,9 +773,7 @@ impl Quectel {
         }
         match send(&mut client.link, core.now, PacketId::new(id)) {
             Ok(packet) => {
-                client
-                    .sent
-                    .extend(packet.map(|packet| (packet, id, extended)));
+                client.sent.extend(packet.map(|packet| (packet, id, line)));
                 client.link.flush(core);
                 Outcome::Ok
             }
@@ -838,57 +818,6 @@ impl Quectel {
         }
         Outcome::Ok
     }
-
-    fn context(&mut self, core: &mut Core, statement: &Statement<'_>) -> Outcome {
-        let values = &statement.values;
-        if values.len() == 1 {
-            let [apn, user, password] = &self.apn;
-            core.info(
-                &q::QICSGP,
-                &[
-                    1.into(),
-                    apn.as_str().into(),
-                    user.as_str().into(),
-                    password.as_str().into(),
-                    0.into(),
-                ],
-            );
-            return Outcome::Ok;
-        }
-        self.apn = [2, 3, 4].map(|place| String::from_utf8_lossy(values.text(place)).into_owned());
-        if let Some(context) = core
-            .radio
-            .contexts
-            .iter_mut()
-            .find(|context| context.cid == DEFAULT_CID)
-        {
-            context.apn.clone_from(&self.apn[0]);
-        }
-        Outcome::Ok
-    }
-
-    fn activate(&mut self, core: &mut Core, statement: &Statement<'_>) -> Outcome {
-        if statement.form == Form::Read {
-            if self.active {
-                let address = core.radio.address(DEFAULT_CID).to_string();
-                core.info(
-                    &q::QIACT,
-                    &[1.into(), 1.into(), 1.into(), address.as_str().into()],
-                );
-            }
-            return Outcome::Ok;
-        }
-        let up = statement.command.name == "+QIACT";
-        if up == self.active && up {
-            core.note(|| "the context is active already".into());
-            return Outcome::Error;
-        }
-        if up && !core.radio.is_active(DEFAULT_CID) && !core.radio.activate(DEFAULT_CID) {
-            return Outcome::Error;
-        }
-        self.active = up;
-        Outcome::Ok
-    }
 }
 
 impl Config {
@@ -898,6 +827,16 @@ impl Config {
             "session" => u8::from(self.clean).to_string(),
             "timeout" => self.timeout.map(|field| field.to_string()).join(","),
             "version" => self.version.to_string(),
+            "willex" => match &self.will {
+                Some(will) => format!(
+                    "1,{},{},\"{}\",{}",
+                    will.qos.level(),
+                    u8::from(will.retain),
+                    will.topic,
+                    will.message.len()
+                ),
+                None => "0".into(),
+            },
             "will" => match &self.will {
                 Some(will) => format!(
                     "1,{},{},\"{}\",\"{}\"",
@@ -929,7 +868,7 @@ struct Teller<'a> {
     is_nb: bool,
     config: &'a Config,
     give_up: &'a mut Option<Instant>,
-    sent: &'a mut Vec<(PacketId, u16, bool)>,
+    sent: &'a mut Vec<(PacketId, u16, &'static Line)>,
     kept: &'a mut [Option<Kept>; SLOTS],
 }
 
@@ -971,8 +910,7 @@ impl Teller<'_> {
                 core.report(&q::CONN, &[index.into(), 0.into(), code.code().into()]);
             }
             Event::Published { id, .. } => {
-                let (id, extended) = self.take(*id);
-                let line = if extended { &q::PUBEX } else { &q::PUB };
+                let (id, line) = self.take(*id);
                 core.report(line, &[index.into(), id.into(), 0.into()]);
             }
             Event::Subscribed { id, codes } => {
@@ -993,19 +931,16 @@ impl Teller<'_> {
                 core.report(&q::UNS, &[index.into(), id.into(), 0.into()]);
             }
             Event::TimedOut { id } => {
-                let (id, extended) = self.take(*id);
-                let line = if extended { &q::PUBEX } else { &q::PUB };
-                core.report(line, &[index.into(), id.into(), 2.into()]);
+                let (id, line) = self.take(*id);
+                // A subscription that nobody answered has no value behind its result.
+                let text = format!("{}: {index},{id},2", line.name);
+                core.report_text(text.as_bytes());
             }
             Event::Retransmitted { id, attempt } if self.config.timeout[2] == 1 => {
-                let (_, own, extended) = self
-                    .sent
-                    .iter()
-                    .find(|(packet, ..)| packet == id)
-                    .copied()
-                    .unwrap_or((*id, id.get(), false));
-                let name = if extended { "+QMTPUBEX" } else { "+QMTPUB" };
-                core.report_text(format!("{name}: {index},{own},1,{}", attempt - 1).as_bytes());
+                let found = self.sent.iter().find(|(packet, ..)| packet == id);
+                let (_, own, line) = found.copied().unwrap_or((*id, id.get(), &q::PUB));
+                let text = format!("{}: {index},{own},1,{}", line.name, attempt - 1);
+                core.report_text(text.as_bytes());
             }
             Event::PingLost if !self.is_nb => core.report(&q::PING, &[index.into(), 1.into()]),
             Event::Message {
@@ -1052,23 +987,19 @@ impl Teller<'_> {
         }
     }
 
-    /// The host's identifier of a packet, and whether it was AT+QMTPUBEX's.
-    fn take(&mut self, packet: PacketId) -> (i64, bool) {
+    /// The host's identifier of a packet, and how it is answered.
+    fn take(&mut self, packet: PacketId) -> (i64, &'static Line) {
         match self.sent.iter().position(|(own, ..)| *own == packet) {
             Some(at) => {
-                let (_, id, extended) = self.sent.remove(at);
-                (id.into(), extended)
+                let (_, id, line) = self.sent.remove(at);
+                (id.into(), line)
             }
-            None => (packet.get().into(), false),
+            None => (packet.get().into(), &q::PUB),
         }
     }
 }
 
-fn message_line(
-    index: i64,
-    message: &Kept,
-    show_len: bool,
-) -> (&'static dialect::Line, Vec<Value<'_>>) {
+fn message_line(index: i64, message: &Kept, show_len: bool) -> (&'static Line, Vec<Value<'_>>) {
     let mut values: Vec<Value<'_>> = vec![
         index.into(),
         i64::from(message.id).into(),
