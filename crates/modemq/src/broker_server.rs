@@ -1,6 +1,8 @@
 //! The bench's broker on TCP.
 
 use crate::clock::Clock;
+use crate::stream::Stream;
+use crate::websocket;
 use broker::{Broker, Config, ConnId, Event, Output, Stats};
 use mqtt::QoS;
 use std::collections::HashMap;
@@ -8,12 +10,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 /// How long a client that was sent away may take to read what it was sent.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How long a client may take to open a WebSocket.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// A broker that listens. It stops when it is dropped.
 #[derive(Debug)]
@@ -64,25 +69,37 @@ impl BrokerServer {
             clock: Clock::start(),
             deadline: Notify::new(),
         });
-        let mut tasks = JoinSet::new();
-        let mut bound = Vec::new();
-        for &address in addresses {
-            let listener = TcpListener::bind(address)
-                .await
-                .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
-            bound.push(listener.local_addr()?);
-            tasks.spawn(listen(shared.clone(), listener));
-        }
-        tasks.spawn(keep_time(shared.clone()));
-        let server = Self {
+        let mut server = Self {
+            tasks: JoinSet::from_iter([keep_time(shared.clone())]),
             shared,
-            addresses: bound,
-            tasks,
+            addresses: Vec::new(),
         };
+        for &address in addresses {
+            let bound = server.listen(address, false).await?;
+            server.addresses.push(bound);
+        }
         Ok((server, events))
     }
 
-    /// Where it listens, in the order in which that was asked for.
+    /// Listens for MQTT on WebSockets as well, and says where.
+    ///
+    /// # Errors
+    /// The system's, with the address.
+    pub async fn listen_for_websockets(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
+        self.listen(address, true).await
+    }
+
+    async fn listen(&mut self, address: SocketAddr, websocket: bool) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
+        let bound = listener.local_addr()?;
+        self.tasks
+            .spawn(listen(self.shared.clone(), listener, websocket));
+        Ok(bound)
+    }
+
+    /// Where it listens for plain MQTT, in the order in which that was asked for.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
     }
@@ -161,14 +178,23 @@ impl Shared {
     }
 }
 
-async fn listen(shared: Arc<Shared>, listener: TcpListener) {
+async fn listen(shared: Arc<Shared>, listener: TcpListener, websocket: bool) {
     let mut clients = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     let _ = stream.set_nodelay(true);
-                    clients.spawn(serve(shared.clone(), stream));
+                    let shared = shared.clone();
+                    clients.spawn(async move {
+                        if !websocket {
+                            return serve(shared, Stream::Tcp(stream)).await;
+                        }
+                        let handshake = websocket::accept(stream);
+                        if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, handshake).await {
+                            serve(shared, stream).await;
+                        }
+                    });
                 }
                 // Out of descriptors: others will close theirs.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -194,7 +220,7 @@ async fn keep_time(shared: Arc<Shared>) {
 
 /// Serves one client. It has no buffer of its own: what it reads goes through the shared one, and what it writes is
 /// the broker's.
-async fn serve(shared: Arc<Shared>, stream: TcpStream) {
+async fn serve(shared: Arc<Shared>, stream: Stream) {
     let connection = Arc::new(Connection {
         wake: Notify::new(),
         closing: false.into(),
@@ -244,7 +270,7 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream) {
 
 impl Shared {
     /// Reads what is there; false when the connection is over.
-    fn read(&self, conn: ConnId, stream: &TcpStream) -> bool {
+    fn read(&self, conn: ConnId, stream: &Stream) -> bool {
         let mut inner = self.lock();
         let Inner {
             broker, scratch, ..
@@ -265,7 +291,7 @@ impl Shared {
     }
 
     /// Writes what the system takes now; false when the connection is over.
-    fn write(&self, conn: ConnId, stream: &TcpStream) -> bool {
+    fn write(&self, conn: ConnId, stream: &Stream) -> bool {
         let mut inner = self.lock();
         loop {
             let bytes = inner.broker.outgoing(conn);

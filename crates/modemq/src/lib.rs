@@ -12,5 +12,7 @@ pub mod net;
 pub mod port;
 pub mod reference;
 pub mod runtime;
+pub mod stream;
 pub mod trace;
 pub mod transcript;
+pub mod websocket;

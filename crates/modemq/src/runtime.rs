@@ -3,10 +3,12 @@
 use crate::clock::Clock;
 use crate::net::Resolver;
 use crate::port::Port;
+use crate::stream::Stream;
 use crate::trace::Writer;
+use crate::websocket;
 use instant::Instant;
 use module::{
-    LinkEvent, LinkId, Module, NetError, NetworkEvent, Output, QueryId, Trace, TraceKind,
+    LinkEvent, LinkId, Module, NetError, NetworkEvent, Output, QueryId, Trace, TraceKind, Transport,
 };
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -15,13 +17,14 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 /// Bytes for a host that does not read; what comes beyond them is lost, as it is on a wire.
 const SERIAL_BACKLOG: usize = 64 * 1024;
 /// Bytes for a broker that does not read; beyond them the link is taken for broken.
 const LINK_BACKLOG: usize = 1024 * 1024;
+/// How long a server may take to open a WebSocket; a module gives up earlier.
+const HANDSHAKE: Duration = Duration::from_secs(60);
 /// How long a link that was closed waits for the peer to close as well.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -49,7 +52,7 @@ pub struct Host {
 
 struct Link {
     id: LinkId,
-    stream: TcpStream,
+    stream: Stream,
     outgoing: Vec<u8>,
     /// The module has closed it: what is outgoing still goes, what comes in is thrown away.
     closed: Option<Instant>,
@@ -58,7 +61,7 @@ struct Link {
 }
 
 enum Found {
-    Connected(LinkId, Result<TcpStream, NetError>),
+    Connected(LinkId, Result<Stream, NetError>),
     Resolved(QueryId, Result<Vec<IpAddr>, NetError>),
 }
 
@@ -174,12 +177,18 @@ impl Host {
                     self.lost += bytes.len() - room;
                 }
                 Output::Open {
-                    link, host, port, ..
+                    link,
+                    host,
+                    port,
+                    transport,
                 } => {
                     self.opening.push(link);
+                    if transport.tls {
+                        self.note("modemq has no TLS yet: the handshake fails".into());
+                    }
                     let (resolver, sender) = (self.resolver.clone(), self.found.0.clone());
                     tokio::spawn(async move {
-                        let result = resolver.connect(&host, port).await;
+                        let result = open(&resolver, &host, port, &transport).await;
                         // The module may be gone by now.
                         let _ = sender.send(Found::Connected(link, result));
                     });
@@ -201,10 +210,7 @@ impl Host {
                 Output::Abort { link } => {
                     self.opening.retain(|own| *own != link);
                     if let Some(index) = self.links.iter().position(|own| own.id == link) {
-                        let link = self.links.swap_remove(index);
-                        // Without lingering the system sends RST: the nearest to silence that it has.
-                        let _ =
-                            socket2::SockRef::from(&link.stream).set_linger(Some(Duration::ZERO));
+                        self.links.swap_remove(index).stream.abort();
                     }
                 }
                 Output::Resolve { query, host } => {
@@ -336,7 +342,31 @@ impl Link {
         }
         if self.closed.is_some() && !self.shut {
             self.shut = true;
-            let _ = socket2::SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write);
+            self.stream.shut();
+        }
+    }
+}
+
+/// Opens a link with what runs on top of TCP.
+async fn open(
+    resolver: &Resolver,
+    host: &str,
+    port: u16,
+    transport: &Transport,
+) -> Result<Stream, NetError> {
+    let stream = resolver.connect(host, port).await?;
+    if transport.tls {
+        return Err(NetError::Tls);
+    }
+    match &transport.websocket {
+        None => Ok(Stream::Tcp(stream)),
+        Some(path) => {
+            let handshake = websocket::connect(stream, host, port, path);
+            match tokio::time::timeout(HANDSHAKE, handshake).await {
+                Ok(Ok(stream)) => Ok(stream),
+                Ok(Err(_)) => Err(NetError::WebSocket),
+                Err(_) => Err(NetError::Timeout),
+            }
         }
     }
 }

@@ -51,6 +51,8 @@ pub enum NetError {
     Reset,
     /// The TLS handshake failed.
     Tls,
+    /// The server does not speak WebSocket there.
+    WebSocket,
     /// Anything else.
     Other,
 }
@@ -64,6 +66,7 @@ impl fmt::Display for NetError {
             Self::Unreachable => "no route to host",
             Self::Reset => "connection reset",
             Self::Tls => "TLS handshake failed",
+            Self::WebSocket => "no WebSocket there",
             Self::Other => "network error",
         })
     }

@@ -23,6 +23,10 @@ pub struct Args {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
     listen: Vec<SocketAddr>,
 
+    /// Where it listens for MQTT on WebSockets, at any path; port 0 is any free one. May be repeated
+    #[arg(long, value_name = "ADDR")]
+    websocket: Vec<SocketAddr>,
+
     /// Let in this user only. May be repeated
     #[arg(long, value_name = "NAME:PASSWORD", value_parser = parse_user)]
     user: Vec<(String, String)>,
@@ -63,9 +67,13 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
         ..Config::default()
     };
     let clock = Clock::start();
-    let (server, mut events) = BrokerServer::start(config, &args.listen).await?;
+    let (mut server, mut events) = BrokerServer::start(config, &args.listen).await?;
     for address in server.local_addrs() {
         writeln!(std::io::stdout(), "broker on {address}")?;
+    }
+    for address in args.websocket {
+        let address = server.listen_for_websockets(address).await?;
+        writeln!(std::io::stdout(), "broker on ws://{address}")?;
     }
     std::io::stdout().flush()?;
     while let Some(event) = events.recv().await {

@@ -111,32 +111,54 @@ impl Broker {
         }
     }
 
+    /// Ours, with WebSockets at the second part.
+    pub fn ours_with_websockets() -> (Self, SocketAddr) {
+        let mut broker = Self::ours(&["--websocket", "127.0.0.1:0"]);
+        let line = broker.program.line();
+        let address = line.rsplit('/').next().unwrap().parse().unwrap();
+        (broker, address)
+    }
+
     /// Debian's Mosquitto.
     pub fn mosquitto() -> Self {
-        // It cannot be asked for a free port: one that was free a moment ago is tried, and another when it is taken.
+        Self::mosquitto_on::<1>("").0
+    }
+
+    /// Debian's Mosquitto, with WebSockets at the second part.
+    pub fn mosquitto_with_websockets() -> (Self, SocketAddr) {
+        let (broker, [_, websockets]) = Self::mosquitto_on("protocol websockets\n");
+        (broker, websockets)
+    }
+
+    /// Mosquitto on so many addresses; these settings are for the listeners after the first.
+    fn mosquitto_on<const N: usize>(further: &str) -> (Self, [SocketAddr; N]) {
+        // It cannot be asked for a free port: some that were free a moment ago are tried, and others when they are taken.
         for _ in 0..20 {
-            let free = TcpListener::bind("127.0.0.1:0")
-                .unwrap()
-                .local_addr()
-                .unwrap();
-            let folder = temporary("mosquitto");
-            std::fs::write(
-                &folder,
-                format!("listener {} 127.0.0.1\nallow_anonymous true\n", free.port()),
-            )
-            .unwrap();
+            let listeners: [TcpListener; N] =
+                std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+            let free = listeners.map(|listener| listener.local_addr().unwrap());
+            let mut settings = "allow_anonymous true\n".to_owned();
+            for (index, address) in free.iter().enumerate() {
+                let further = if index == 0 { "" } else { further };
+                settings += &format!("listener {} 127.0.0.1\n{further}", address.port());
+            }
+            let file = temporary("mosquitto");
+            std::fs::write(&file, settings).unwrap();
             let mut command = Command::new(mosquitto_program());
-            command.arg("-c").arg(&folder).stderr(Stdio::null());
+            command.arg("-c").arg(&file).stderr(Stdio::null());
             let mut program = running(command);
             let end = Instant::now() + GUARD;
             while Instant::now() < end {
-                if TcpStream::connect(free).is_ok() {
-                    let name = "mosquitto";
-                    return Self {
+                if free
+                    .iter()
+                    .all(|address| TcpStream::connect(address).is_ok())
+                {
+                    let broker = Self {
                         program,
-                        address: free,
-                        name,
+                        address: free[0],
+                        name: "mosquitto",
                     };
+                    return (broker, free);
                 }
                 if program.child.try_wait().unwrap().is_some() {
                     break;
@@ -248,18 +270,27 @@ impl Host {
 
     /// Waits for the last report of a boot at the model's own pace.
     pub fn boot(&mut self) {
-        let mut buffer = [0; 4096];
-        let time = |received: &[u8]| {
-            String::from_utf8_lossy(received)
-                .split("+NITZ: ")
-                .nth(1)
-                .is_some_and(|rest| rest.ends_with("\r\n"))
-        };
-        while !time(&self.received) {
+        self.wait_for("+NITZ: ");
+        self.wait_for("\r\n");
+    }
+
+    /// Reads and throws away up to and with this.
+    pub fn wait_for(&mut self, wanted: &str) {
+        let wanted = wanted.as_bytes();
+        loop {
+            let found = self
+                .received
+                .windows(wanted.len())
+                .position(|bytes| bytes == wanted);
+            if let Some(at) = found {
+                self.received.drain(..at + wanted.len());
+                return;
+            }
+            let mut buffer = [0; 4096];
             let n = self.line.read(&mut buffer).unwrap();
+            assert!(n > 0, "the line has ended");
             self.received.extend_from_slice(&buffer[..n]);
         }
-        self.received.clear();
     }
 
     pub fn log_in(&mut self, broker: &Broker, client_id: &str, clean: bool) {
