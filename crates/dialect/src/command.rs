@@ -185,6 +185,16 @@ pub enum Syntax {
     EspAt,
 }
 
+impl Syntax {
+    /// What ends a command line.
+    pub const fn line_end(self) -> &'static str {
+        match self {
+            Self::V250 => "\r",
+            Self::EspAt => "\r\n",
+        }
+    }
+}
+
 /// How a command is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
@@ -480,6 +490,8 @@ pub enum Problem {
     UnknownCommand,
     /// The command has no such form.
     NoSuchForm,
+    /// The command has options, and none of that name.
+    UnknownOption,
     /// A required parameter is empty or not there.
     Missing,
     /// More parameters than it takes, or a number of them that it never takes.
@@ -516,6 +528,13 @@ impl fmt::Display for ParseError {
         match (self.problem, param) {
             (Problem::UnknownCommand | Problem::NotACommand, _) => {
                 f.write_str("is not a command of this model")
+            }
+            (Problem::UnknownOption, _) => {
+                f.write_str("has no option of that name")?;
+                match command.test {
+                    Some(_) => write!(f, "; AT{}=? lists those it has", command.name),
+                    None => Ok(()),
+                }
             }
             (Problem::NoSuchForm, _) => {
                 f.write_str("has only the forms")?;
@@ -621,11 +640,17 @@ pub fn parse(
     let line = &mut line[start..];
     let mut name_len = name_length(line);
     let mut command = find(tables, &line[..name_len]);
-    if let Some((option, len)) = option_behind(&line[name_len..])
-        && let Some(found) = find_option(tables, &line[..name_len], option)
-    {
-        name_len += len;
-        command = Some(found);
+    let mut no_such_option = false;
+    if let Some((option, len)) = option_behind(&line[name_len..]) {
+        if let Some(found) = find_option(tables, &line[..name_len], |own| {
+            own.as_bytes().eq_ignore_ascii_case(option)
+        }) {
+            name_len += len;
+            command = Some(found);
+        } else {
+            no_such_option = command.is_some_and(|command| command.set.is_none())
+                && find_option(tables, &line[..name_len], |_| true).is_some();
+        }
     }
     let command = command.ok_or(unknown)?;
     let error = |problem| ParseError {
@@ -633,6 +658,9 @@ pub fn parse(
         problem,
         ..unknown
     };
+    if no_such_option {
+        return Err(error(Problem::UnknownOption));
+    }
     let (_, after) = line.split_at_mut(name_len);
     if !command.is_extended() {
         return parse_basic(command, after);
@@ -679,14 +707,17 @@ pub fn parse(
     ))
 }
 
-/// The item of an option of a command, both in any letter case.
-fn find_option(tables: Tables, name: &[u8], option: &[u8]) -> Option<&'static Command> {
+/// The item of such an option of a command, its name in any letter case.
+fn find_option(
+    tables: Tables,
+    name: &[u8],
+    fits: impl Fn(&str) -> bool,
+) -> Option<&'static Command> {
     let all = tables.iter().flat_map(|table| table.iter());
     all.copied().find(|command| {
-        command.option().is_some_and(|(base, own)| {
-            base.as_bytes().eq_ignore_ascii_case(name)
-                && own.as_bytes().eq_ignore_ascii_case(option)
-        })
+        command
+            .option()
+            .is_some_and(|(base, own)| base.as_bytes().eq_ignore_ascii_case(name) && fits(own))
     })
 }
 

@@ -716,6 +716,30 @@ pub const fn mqtt_error(code: u16) -> u32 {
 /// `ERR CODE:0x010b0000`: a command runs.
 pub const BUSY_CODE: u32 = 0x010b_0000;
 
+/// What the second byte of an `ERR CODE` means.
+// Source: core, "code layout".
+pub const fn error_category(code: u32) -> Option<&'static str> {
+    if code >> 24 != 1 {
+        return None;
+    }
+    Some(match code >> 16 & 0xff {
+        0x00 => "no error",
+        0x01 => "an error of no category",
+        0x02 => "the line has no end",
+        0x03 => "the line does not begin with AT",
+        0x04 => "a parameter has a wrong length",
+        0x05 => "a parameter has a wrong type",
+        0x06 => "a wrong number of parameters",
+        0x07 => "a parameter is not valid",
+        0x08 => "a parameter cannot be read",
+        0x09 => "no such command",
+        0x0a => "the command failed",
+        0x0b => "another command runs",
+        0x0c => "the command has no such form",
+        _ => return None,
+    })
+}
+
 /// What `ERR CODE` says of a line that is not well formed: none, one or two codes, since the reader of parameters and the
 /// command that asked for them both speak.
 // Source: core; MAME; esp-at issue 647 for the two lines. Inferred: 07 counts parameters from 1, as MAME has it for CWMODE.
@@ -739,7 +763,7 @@ pub fn error_codes(error: &ParseError) -> [Option<u32>; 2] {
     };
     let index = index as u32;
     match error.problem {
-        Problem::NoSuchForm => [None, None],
+        Problem::NoSuchForm | Problem::UnknownOption => [None, None],
         Problem::Count if of_mqtt => [Some(mqtt_error(0x6008)), None],
         Problem::Count => [
             Some(0x0106_0000 | (params.len() as u32) << 8 | error.given as u32),

@@ -276,13 +276,13 @@ fn explain_says_what_a_line_means_and_what_is_wrong() {
             "AT+QMTOPEN=0,\"tcp\",\"h\",1883",
             "bc26",
             1,
-            "BC26 refuses this: AT+QMTOPEN takes 3 parameters (tcpconnectID (0-5), host_name, port (1-65535)); got 4\n",
+            "refused: AT+QMTOPEN takes 3 parameters (tcpconnectID (0-5), host_name, port (1-65535)); got 4\n",
         ),
         (
             "AT+QMTSTAT=0",
             "ec20",
             1,
-            "EC20 refuses this: this model has no such command\n",
+            "refused: this model has no such command\n",
         ),
         (
             "+QMTSTAT: 0,1",
@@ -303,6 +303,30 @@ fn explain_says_what_a_line_means_and_what_is_wrong() {
             "+CME ERROR 767: Operation failed\n",
         ),
         ("+ECMTCONN: 0,0,5", "nt35e", 0, "  ret_code = 5\n"),
+        (
+            "AT+QMTOPEN=0,\"h\",1883",
+            "bc26",
+            0,
+            "  a module that has just come up answers \\r\\nOK\\r\\n, and opens a connection to h:1883\n",
+        ),
+        (
+            "AT+QMTCFG=\"keepalive\",0,60;+QMTCFG=\"alive\"",
+            "ec20",
+            1,
+            "refused: AT+QMTCFG has no option of that name; AT+QMTCFG=? lists those it has\n",
+        ),
+        (
+            "AT+CIPMQTTC=1",
+            "esp8266",
+            1,
+            "  a line of the fourth tutorial; the form that works: AT+MQTTCONN=0,\"host\",1883,0\n",
+        ),
+        (
+            "ERR CODE:0x010a6044",
+            "esp8266",
+            0,
+            "  the command failed: AT_MQTT_DATA_READ_FAILED\n",
+        ),
     ] {
         let output = run(&["explain", line, "--model", model], b"");
         let text = String::from_utf8(output.stdout).unwrap();
@@ -311,6 +335,20 @@ fn explain_says_what_a_line_means_and_what_is_wrong() {
             "{line}: {text}"
         );
     }
+}
+
+#[test]
+fn explain_without_a_model_asks_all_of_them() {
+    let output = run(&["explain", "+QMTSTAT: 0,1"], b"");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    assert!(
+        text.starts_with("BC26, EC20, BG95:\n+QMTSTAT, of AT+QMTOPEN: 1 closed"),
+        "{text}"
+    );
+    let output = run(&["explain", "AT+NOSUCH"], b"");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.stdout, b"no model knows such a line\n");
 }
 
 #[test]

@@ -250,11 +250,7 @@ impl Player<'_> {
     /// Sends a command line, and returns it with its end.
     fn type_line(&mut self, command: &str) -> Result<String, Box<Mismatch>> {
         self.command = Some((command.into(), self.device.elapsed()));
-        let end = match self.syntax {
-            Syntax::V250 => "\r",
-            Syntax::EspAt => "\r\n",
-        };
-        let line = format!("{command}{end}");
+        let line = format!("{command}{}", self.syntax.line_end());
         self.send(line.as_bytes())?;
         Ok(line)
     }

@@ -211,7 +211,14 @@ impl Family for EigenComm {
         let name = error.command.map_or("", |known| known.0.name);
         let of_mqtt = name.starts_with("+ECMT");
         match error.problem {
-            Problem::OutOfRange | Problem::TooLong | Problem::NoSuchForm if of_mqtt => NOT_ALLOWED,
+            Problem::OutOfRange
+            | Problem::TooLong
+            | Problem::NoSuchForm
+            | Problem::UnknownOption
+                if of_mqtt =>
+            {
+                NOT_ALLOWED
+            }
             Problem::OutOfRange | Problem::TooLong => Outcome::Cme(50),
             _ => Outcome::Error,
         }

@@ -322,7 +322,10 @@ impl Family for Luat {
         }
         // Inferred: which code of the manual's table stands for which mistake follows its words.
         Outcome::Cme(match error.problem {
-            Problem::NotACommand | Problem::UnknownCommand | Problem::NoSuchForm => {
+            Problem::NotACommand
+            | Problem::UnknownCommand
+            | Problem::NoSuchForm
+            | Problem::UnknownOption => {
                 return Outcome::Error;
             }
             Problem::TooFew => cme::TOO_FEW,
