@@ -60,7 +60,7 @@ fuzz_target!(|input: (u8, bool, Vec<Act<'_>>)| {
         match act {
             Act::Type(bytes) => module.receive(now, bytes),
             Act::Line(line) => module.receive(now, text(&line, model.family).as_bytes()),
-            Act::Opened => module.receive_link(now, link, LinkEvent::Opened),
+            Act::Opened => module.receive_link(now, link, LinkEvent::Opened([192, 0, 2, 1].into())),
             Act::Failed => module.receive_link(now, link, LinkEvent::Failed(NetError::Refused)),
             Act::Data(bytes) => module.receive_link(now, link, LinkEvent::Data(bytes)),
             Act::Accept => module.receive_link(now, link, LinkEvent::Data(b"\x20\x02\x00\x00")),

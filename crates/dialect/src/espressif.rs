@@ -441,7 +441,7 @@ pub const ESP32C3: &[&Command] = &[
     .set(&[
         LINK,
         TOPIC,
-        Param::int("length", 1, 10_240),
+        Param::int("length", 1, 65_535),
         QOS,
         RETAIN,
         TIMEOUT,
@@ -526,7 +526,11 @@ pub const COMMON: &[&Command] = &[
     &Command::new("+CWDHCP", "DHCP", "2.2; accepted; MAME: no line end before OK").set(&[Param::one_of("operate", &[0, 1]), Param::int("mode", 1, 3)]).read().replies(&[&Line::new("+CWDHCP", &[Lit("+CWDHCP:"), Int("state")], "")]),
     &Command::new("+CWAUTOCONN", "Join by itself at power-on", "2.2").set(&[ON_OFF]).read().replies(&[&Line::new("+CWAUTOCONN", &[Lit("+CWAUTOCONN:"), Int("enable")], "")]),
     &Command::new("+CWHOSTNAME", "Host name for DHCP", "2.2; stored").set(&[Param::quoted("hostname", 32, Backslash)]).read().replies(&[&Line::new("+CWHOSTNAME", &[Lit("+CWHOSTNAME:"), Bare("hostname")], "")]),
-    &Command::new("+CIPSTAMAC", "MAC address", "2.2").read().replies(&[&Line::new("+CIPSTAMAC", &[Lit("+CIPSTAMAC:"), Quoted("mac")], "")]),
+    &Command::new("+CWCOUNTRY", "Country", "2.2; stored. Inferred: the quotes of the answer").set(&[Param::one_of("country_policy", &[0, 1]), Param::quoted("country_code", 3, Backslash), Param::int("start_channel", 1, 14), Param::int("total_channel_count", 1, 14)]).read()
+        .replies(&[&Line::new("+CWCOUNTRY", &[Lit("+CWCOUNTRY:"), Int("country_policy"), Lit(","), Quoted("country_code"), Lit(","), Int("start_channel"), Lit(","), Int("total_channel_count")], "")]),
+    &Command::new("+CWSTAPROTO", "802.11 b, g and n of the station", "2.2; stored").set(&[Param::int("protocol", 1, 15)]).read().replies(&[&Line::new("+CWSTAPROTO", &[Lit("+CWSTAPROTO:"), Int("protocol")], "Bit 0 b, 1 g, 2 n.")]),
+    &Command::new("+RFPOWER", "Transmission power", "2.2; stored").set(&[Param::int("wifi_power", 40, 84)]).read().replies(&[&Line::new("+RFPOWER", &[Lit("+RFPOWER:"), Int("wifi_power")], "In 0.25 dBm.")]),
+    &Command::new("+CIPSTAMAC", "MAC address", "2.2").set(&[Param::quoted("mac", 17, Backslash)]).read().replies(&[&Line::new("+CIPSTAMAC", &[Lit("+CIPSTAMAC:"), Quoted("mac")], "")]),
     &Command::new("+CIPSTA", "IP address of the station", "2.2").set(&[Param::quoted("ip", 15, Backslash), Param::quoted("gateway", 15, Backslash).optional(), Param::quoted("netmask", 15, Backslash).with_previous()]).read()
         .replies(&[&Line::new("+CIPSTA", &[Lit("+CIPSTA:"), Bare("which"), Lit(":"), Quoted("ip")], "which: ip, gateway, netmask.")]),
     &Command::new("+CIFSR", "IP and MAC address", "2.2; MAME").execute().replies(&[&Line::new("+CIFSR", &[Lit("+CIFSR:"), Bare("which"), Lit(","), Quoted("address")], "which: STAIP, STAMAC.")]),
@@ -537,6 +541,12 @@ pub const COMMON: &[&Command] = &[
         .set(&[TYPE, REMOTE, REMOTE_PORT, KEEP, LOCAL])
         .or_set(&[ID, TYPE, REMOTE, REMOTE_PORT, KEEP, LOCAL])
         .replies(&[&CONNECT, &CONNECT_ID, &CLOSED, &CLOSED_ID, &IPD, &IPD_ID]),
+    &Command::new("+CIPSTARTEX", "Open a link; the module numbers it", "2.2: as CIPSTART, without the number after AT+CIPMUX=1. Inferred: the lowest free one")
+        .set(&[TYPE, REMOTE, REMOTE_PORT, KEEP, LOCAL])
+        .replies(&[&CONNECT, &CONNECT_ID]),
+    &Command::new("+CIPSSLCCONF", "Certificates of a TLS link", "2.2; stored")
+        .set(&[Param::int("auth_mode or link ID", 0, 5), Param::int("pki_number or auth_mode", 0, 3).optional(), Param::int("ca_number or pki_number", 0, 3).optional(), Param::int("ca_number", 0, 3).optional()]).read()
+        .replies(&[&Line::new("+CIPSSLCCONF", &[Lit("+CIPSSLCCONF:"), Int("link ID"), Lit(","), Int("auth_mode"), Lit(","), Int("pki_number"), Lit(","), Int("ca_number")], "auth_mode: 0 none, 1 the client's, 2 the server's, 3 both.")]),
     &Command::new("+CIPSEND", "Send so many bytes after the prompt; without a length: passthrough", "2.2; MAME: +++ alone gives it up")
         .execute().set(&[SEND]).or_set(&[ID, SEND]).replies(&[&RECV, &SEND_OK, &SEND_FAIL]),
     &Command::new("+CIPCLOSE", "Close a link; 5 all of them", "2.2; MAME: CLOSED before OK").execute().set(&[Param::int("link ID", 0, 5)]).replies(&[&CLOSED, &CLOSED_ID]),

@@ -447,8 +447,9 @@ const ESP8266: Model = Model {
         cgdcont: AIR780EP.defaults.cgdcont,
     },
     timing: Timing {
-        // Inferred: a log of 2.2 at 115200 shows a few milliseconds.
-        reply: Duration::from_millis(2),
+        // Source: esp-at, at_uart_task.c hands a whole burst over. Inferred: the reply is ready before its echo is out, so that
+        // drivers that wait for the line to fall silent see both in one.
+        reply: Duration::from_micros(300),
         report: Duration::from_millis(5),
         // Source: MAME's esp8266_at: 300 ms to `ready`, 3 s for AT+CWJAP.
         boot: Duration::from_millis(300),

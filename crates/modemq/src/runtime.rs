@@ -61,7 +61,7 @@ struct Link {
 }
 
 enum Found {
-    Connected(LinkId, Result<Stream, NetError>),
+    Connected(LinkId, Result<(Stream, IpAddr), NetError>),
     Resolved(QueryId, Result<Vec<IpAddr>, NetError>),
 }
 
@@ -116,7 +116,8 @@ impl Host {
         loop {
             self.act();
             let deadline = self.next_deadline();
-            let (serial, port, links) = (&self.serial, &self.port, &self.links);
+            let (serial, port, links, module) =
+                (&self.serial, &self.port, &self.links, &self.module);
             tokio::select! {
                 read = port.read(&mut buffer) => {
                     let n = read?;
@@ -131,7 +132,7 @@ impl Host {
                     self.serial.drain(..n);
                     self.report_loss();
                 }
-                ready = poll_fn(|context| poll_links(links, context)) => SCRATCH.with_borrow_mut(|scratch| self.serve(&ready, scratch)),
+                ready = poll_fn(|context| poll_links(links, module, context)) => SCRATCH.with_borrow_mut(|scratch| self.serve(&ready, scratch)),
                 Some(found) = self.found.1.recv() => self.take(found),
                 Some(event) = self.events.recv() => self.module.network(self.clock.now(), event),
                 () = self.clock.sleep_until(deadline) => {
@@ -285,7 +286,7 @@ impl Host {
             self.opening.swap_remove(index);
         }
         match found {
-            Found::Connected(id, Ok(stream)) => {
+            Found::Connected(id, Ok((stream, peer))) => {
                 self.links.push(Link {
                     id,
                     stream,
@@ -293,7 +294,7 @@ impl Host {
                     closed: None,
                     shut: false,
                 });
-                self.module.receive_link(now, id, LinkEvent::Opened);
+                self.module.receive_link(now, id, LinkEvent::Opened(peer));
             }
             Found::Connected(id, Err(error)) => {
                 self.module.receive_link(now, id, LinkEvent::Failed(error));
@@ -353,17 +354,18 @@ async fn open(
     host: &str,
     port: u16,
     transport: &Transport,
-) -> Result<Stream, NetError> {
+) -> Result<(Stream, IpAddr), NetError> {
     let stream = resolver.connect(host, port).await?;
+    let peer = stream.peer_addr().map_err(|_| NetError::Reset)?.ip();
     if transport.tls {
         return Err(NetError::Tls);
     }
     match &transport.websocket {
-        None => Ok(Stream::Tcp(stream)),
+        None => Ok((Stream::Tcp(stream), peer)),
         Some(path) => {
             let handshake = websocket::connect(stream, host, port, path);
             match tokio::time::timeout(HANDSHAKE, handshake).await {
-                Ok(Ok(stream)) => Ok(stream),
+                Ok(Ok(stream)) => Ok((stream, peer)),
                 Ok(Err(_)) => Err(NetError::WebSocket),
                 Err(_) => Err(NetError::Timeout),
             }
@@ -371,9 +373,11 @@ async fn open(
     }
 }
 
-fn poll_links(links: &[Link], context: &mut Context<'_>) -> Poll<Ready> {
+fn poll_links(links: &[Link], module: &Module, context: &mut Context<'_>) -> Poll<Ready> {
     for (index, link) in links.iter().enumerate() {
-        if link.stream.poll_read_ready(context).is_ready() {
+        // What is not read stays with the system, and then with the peer.
+        let takes = link.closed.is_some() || module.takes_data(link.id);
+        if takes && link.stream.poll_read_ready(context).is_ready() {
             return Poll::Ready(Ready::Readable(index));
         }
         if !link.outgoing.is_empty() && link.stream.poll_write_ready(context).is_ready() {

@@ -2,6 +2,7 @@
 
 use instant::Instant;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// A transport that the module asked for. Never used again once it is closed.
@@ -15,8 +16,8 @@ pub struct QueryId(pub u32);
 /// What became of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkEvent<'a> {
-    /// The transport is up; with TLS, after the handshake.
-    Opened,
+    /// The transport to this address is up; with TLS, after the handshake.
+    Opened(IpAddr),
     /// It did not come up.
     Failed(NetError),
     /// Bytes from the peer, in any slicing.

@@ -9,6 +9,7 @@ use crate::terminal::{DataMode, Frame, Terminal};
 use dialect::{Line, Model, Syntax, Value, basic, espressif, reply};
 use instant::Instant;
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How a command ends.
@@ -41,9 +42,12 @@ impl Outcome {
 /// Bytes that are under way from the peers at a time.
 const ARRIVING_MAX: usize = 64 * 1024;
 
+/// Bytes that wait for the serial line; with more than that, data of a socket stays with the peer.
+const FULL: usize = 16 * 1024;
+
 /// An event of a link, on its way.
 pub(crate) enum Parcel {
-    Opened,
+    Opened(IpAddr),
     Failed(NetError),
     Data(Vec<u8>),
     Closed,
@@ -53,7 +57,7 @@ pub(crate) enum Parcel {
 impl Parcel {
     fn new(event: LinkEvent<'_>) -> Self {
         match event {
-            LinkEvent::Opened => Self::Opened,
+            LinkEvent::Opened(peer) => Self::Opened(peer),
             LinkEvent::Failed(error) => Self::Failed(error),
             LinkEvent::Data(bytes) => Self::Data(bytes.into()),
             LinkEvent::Closed => Self::Closed,
@@ -70,7 +74,7 @@ impl Parcel {
 
     pub(crate) fn event(&self) -> LinkEvent<'_> {
         match self {
-            Self::Opened => LinkEvent::Opened,
+            Self::Opened(peer) => LinkEvent::Opened(*peer),
             Self::Failed(error) => LinkEvent::Failed(*error),
             Self::Data(bytes) => LinkEvent::Data(bytes),
             Self::Closed => LinkEvent::Closed,
@@ -318,7 +322,7 @@ impl Core {
     pub(crate) fn hold_back(&mut self, link: LinkId, event: LinkEvent<'_>) -> bool {
         let timing = &self.model.timing;
         let span = match event {
-            LinkEvent::Opened | LinkEvent::Failed(_) => timing.connect,
+            LinkEvent::Opened(_) | LinkEvent::Failed(_) => timing.connect,
             _ => timing.round_trip,
         };
         let span = self.config.latency.unwrap_or_else(|| self.span(span));
@@ -342,6 +346,11 @@ impl Core {
         let (_, link, parcel) = self.arriving.pop_front()?;
         self.arriving_len -= parcel.len();
         Some((link, parcel))
+    }
+
+    /// So much waits for the serial line, or is on its way to the module, that no more should come.
+    pub(crate) fn is_full(&self) -> bool {
+        self.terminal.waiting() > FULL || self.arriving_len > ARRIVING_MAX
     }
 
     pub(crate) fn arrival_deadline(&self) -> Option<Instant> {
@@ -418,6 +427,8 @@ impl Core {
             // Long enough for the reply and its delay.
             _ => self.span(Duration::from_millis(100)),
         };
+        // Inferred: between its last word and its start it listens to nothing.
+        self.booted = false;
         self.reboot = Some((self.now + delay, how));
     }
 

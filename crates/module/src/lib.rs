@@ -83,7 +83,7 @@ impl Module {
         } else if self.core.power_is_on() {
             self.core.note(|| {
                 let text = bytes.trim_ascii().escape_ascii().to_string();
-                format!("{text} lost: the module has not booted")
+                format!("{text} lost: the module is starting")
             });
         }
         self.settle();
@@ -96,6 +96,12 @@ impl Module {
             self.family.link(&mut self.core, link, event);
         }
         self.settle();
+    }
+
+    /// Whether it has room for data of a link. What comes when it has none should stay with the peer, as TCP's window has
+    /// it: ask again after any input and any [`Module::advance`].
+    pub fn takes_data(&self, link: LinkId) -> bool {
+        self.family.takes_data(&self.core, link)
     }
 
     /// The answer to [`Output::Resolve`].
@@ -157,7 +163,9 @@ impl Module {
             } else if let Some(outcome) = self.core.completed.take() {
                 let rest = self.waiting.take().unwrap_or_default();
                 self.conclude(outcome, rest);
-            } else if let Some(pending) = self.core.terminal.take_pending() {
+            } else if self.core.booted
+                && let Some(pending) = self.core.terminal.take_pending()
+            {
                 self.process(&pending);
             } else if !self.next_change() {
                 break;

@@ -120,7 +120,7 @@ impl Link {
             return;
         }
         match event {
-            LinkEvent::Opened => {
+            LinkEvent::Opened(_) => {
                 self.phase = Phase::Open;
                 core.state(|| "link open".into());
                 on(core, News::Opened);

@@ -382,6 +382,11 @@ impl Terminal {
         self.tx.push_back((at, frame));
     }
 
+    /// Bytes that wait for the line.
+    pub(crate) fn waiting(&self) -> usize {
+        self.tx_len + self.reports_len
+    }
+
     fn is_congested(&self) -> bool {
         self.paced && self.tx_len > TX_MAX
     }
@@ -401,15 +406,23 @@ impl Terminal {
         if self.report_time().is_none_or(|at| now < at) {
             return;
         }
-        for frame in std::mem::take(&mut self.reports) {
+        while !self.is_congested()
+            && let Some(frame) = self.reports.pop_front()
+        {
+            self.reports_len -= frame.bytes.len();
             self.send_now(now, frame);
         }
-        self.reports_len = 0;
     }
 
     /// When the reports that wait may go.
     fn report_time(&self) -> Option<Instant> {
-        let waits = !self.reports.is_empty() && matches!(self.mode, Mode::Command);
+        let allowed = match self.mode {
+            Mode::Command => true,
+            // Source: esp-at issue 539: +MQTTSUBRECV between the OK of MQTTPUBRAW and its prompt.
+            Mode::Busy | Mode::Data { .. } => self.syntax == Syntax::EspAt,
+            Mode::Stream => false,
+        };
+        let waits = !self.reports.is_empty() && allowed && !self.is_congested();
         waits.then(|| self.last_reply.map_or(Instant::ZERO, |at| at + self.gap))
     }
 

@@ -136,13 +136,24 @@ impl Station {
     /// The access points go away or come back; true when the association is lost.
     pub(crate) fn reach(&mut self, now: Instant, in_reach: bool) -> bool {
         self.in_reach = in_reach;
-        if in_reach || self.joined().is_none() {
+        if in_reach {
             return false;
         }
-        self.state = State::Disconnected;
-        self.attempts = 0;
-        self.try_again(now);
-        true
+        let was = self.joined().is_some();
+        match self.next {
+            // An association that is under way comes to nothing.
+            Some((_, Step::Associate)) => {
+                self.next = Some((now + self.patience, Step::Fail(failure::TIMEOUT)));
+            }
+            Some((_, Step::Address)) => self.next = None,
+            _ => {}
+        }
+        if was {
+            self.state = State::Disconnected;
+            self.attempts = 0;
+            self.try_again(now);
+        }
+        was
     }
 
     /// What has happened by now.

@@ -64,6 +64,9 @@ pub struct Bench {
     baud: Option<u32>,
 }
 
+/// Where every name leads. Source: RFC 5737.
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
 #[derive(Debug)]
 enum Parcel {
     Opened(LinkId),
@@ -289,7 +292,10 @@ impl Bench {
             {
                 self.unread.push(parcel);
             }
-            Parcel::Opened(link) => self.module.receive_link(now, link, LinkEvent::Opened),
+            Parcel::Opened(link) => {
+                self.module
+                    .receive_link(now, link, LinkEvent::Opened(ADDRESS));
+            }
             Parcel::Failed(link, error) => {
                 self.module
                     .receive_link(now, link, LinkEvent::Failed(error));
@@ -358,8 +364,7 @@ impl Bench {
             Output::Abort { link } => self.send(Parcel::Vanished(link)),
             Output::Resolve { query, host } => {
                 let known = self.names.contains(&host);
-                let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-                self.send(Parcel::Resolved(query, known.then_some(address)));
+                self.send(Parcel::Resolved(query, known.then_some(ADDRESS)));
             }
             Output::Baud(baud) => self.baud = Some(baud),
             Output::PoweredOff => {}

@@ -42,7 +42,7 @@ impl Bare {
         let mut bare = Self::new(model, pace);
         bare.type_bytes(b"ATE0\rAT+MIPSTART=\"h\",1883\r");
         bare.run_for(Duration::from_secs(1));
-        bare.link_event(LinkEvent::Opened);
+        bare.link_event(LinkEvent::Opened([192, 0, 2, 1].into()));
         bare.run_for(Duration::from_secs(1));
         bare.type_bytes(b"AT+MCONNECT=1,60\r");
         bare.run_for(Duration::from_secs(1));

@@ -184,7 +184,10 @@ fn answer(model: &'static Model, line: &str, refusal: Option<&ParseError>) -> St
         [] => "is silent".to_owned(),
         said => format!("answers {}", escape(said)),
     };
-    let notes: String = notes.iter().map(|note| format!(": {note}")).collect();
+    let notes = match notes.join("; ") {
+        notes if notes.is_empty() => notes,
+        notes => format!(": {notes}"),
+    };
     format!("  a module that has just come up {said}{then}{notes}\n")
 }
 

@@ -17,7 +17,7 @@ use dialect::espressif::{self as esp, mqtt_error};
 use dialect::{Form, Model, ParseError, Statement, Value};
 use instant::Instant;
 use mqtt::Mqtt;
-use sockets::Sockets;
+use sockets::{Sockets, Wifi};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -30,6 +30,10 @@ const PING: Duration = Duration::from_secs(1);
 const LOOK_UP: Duration = Duration::from_secs(10);
 /// From AT+CIPSNTPCFG to the answer of a server. Inferred.
 const SNTP: Duration = Duration::from_secs(1);
+
+/// What is typed while a command runs and taken for one event.
+// Source: esp-at, at_uart_task.c: the buffer of the UART.
+const TYPED_MAX: usize = 2048;
 
 pub(crate) struct Espressif {
     model: &'static Model,
@@ -46,6 +50,9 @@ pub(crate) struct Espressif {
     sntp: Option<[String; 4]>,
     /// When the time comes from a server.
     time_at: Option<Instant>,
+    /// What was typed while a command ran, and when its end is taken for reached.
+    typed: Vec<u8>,
+    typed_until: Option<Instant>,
 }
 
 /// What a command of Wi-Fi, names or pings waits for.
@@ -70,6 +77,17 @@ impl Espressif {
             task: None,
             sntp: None,
             time_at: None,
+            typed: Vec::new(),
+            typed_until: None,
+        }
+    }
+
+    fn wifi(&self) -> Wifi {
+        match self.station.state {
+            _ if self.mode & 1 == 0 => Wifi::Off,
+            State::Idle => Wifi::Idle,
+            State::Ready => Wifi::Ready,
+            State::Joining | State::Associated | State::Disconnected => Wifi::Away,
         }
     }
 
@@ -111,6 +129,11 @@ impl Espressif {
         if let Some(mode) = core.kept.get("CWMODE").and_then(|mode| mode.parse().ok()) {
             self.mode = mode;
         }
+        let fixed = core.kept.get("CIPSTA").and_then(|kept| {
+            let found: Vec<Ipv4Addr> = kept.split(',').map_while(|one| one.parse().ok()).collect();
+            found.try_into().ok()
+        });
+        self.station.fixed = fixed;
         let rate = core
             .kept
             .get("UART")
@@ -309,7 +332,15 @@ impl Espressif {
             address(1).unwrap_or(Ipv4Addr::new(a, b, c, 1)),
             address(2).unwrap_or(Ipv4Addr::new(255, 255, 255, 0)),
         ]);
+        self.keep_addresses(core);
         Outcome::Ok
+    }
+
+    /// Source: 2.2 documentation, CIPSTA: kept with AT+SYSSTORE=1.
+    fn keep_addresses(&self, core: &mut Core) {
+        let fixed = self.station.fixed.iter().flatten();
+        let fixed: Vec<_> = fixed.map(ToString::to_string).collect();
+        self.keep(core, "CIPSTA", &fixed.join(","));
     }
 
     fn sntp(&mut self, core: &mut Core, statement: &Statement<'_>) -> Outcome {
@@ -472,6 +503,30 @@ impl Espressif {
         }
         Outcome::Ok
     }
+
+    /// What was typed while a command ran.
+    fn too_early(&mut self, core: &mut Core) {
+        let bytes = std::mem::take(&mut self.typed);
+        self.typed_until = None;
+        // Source: MAME's esp8266_at: a restart is never too late.
+        if bytes
+            .windows(8)
+            .any(|window| window.eq_ignore_ascii_case(b"AT+RST\r\n"))
+        {
+            core.stream(b"\r\nWill force to restart!!!\r\n\r\nOK\r\n");
+            core.reboot(Reboot::Command);
+            return;
+        }
+        core.note(|| {
+            let text = bytes.trim_ascii().escape_ascii().to_string();
+            format!("a command runs: {text} is thrown away")
+        });
+        if self.syslog {
+            let text = format!("ERR CODE:0x{:08x}\r\n", esp::BUSY_CODE);
+            core.stream(text.as_bytes());
+        }
+        core.progress(&esp::BUSY, &[]);
+    }
 }
 
 impl Family for Espressif {
@@ -484,10 +539,8 @@ impl Family for Espressif {
             let result = self.mqtt.execute(core, statement, online);
             return Some(self.conclude(core, result));
         }
-        if let Some(outcome) = self
-            .sockets
-            .execute(core, statement, self.station.is_ready())
-        {
+        let wifi = self.wifi();
+        if let Some(outcome) = self.sockets.execute(core, statement, wifi) {
             return Some(outcome);
         }
         Some(match name {
@@ -599,6 +652,24 @@ impl Family for Espressif {
                 core.kept.insert("CWAUTOCONN".into(), on);
                 Outcome::Ok
             }
+            "+CIPSTAMAC" if !read => {
+                let text = String::from_utf8_lossy(values.text(0)).to_lowercase();
+                let octets: Vec<_> = text.split(':').collect();
+                let is_octet =
+                    |text: &&str| text.len() == 2 && u8::from_str_radix(text, 16).is_ok();
+                let first = octets
+                    .first()
+                    .and_then(|text| u8::from_str_radix(text, 16).ok());
+                // Source: 2.2 documentation: bit 0 of the first octet must be 0.
+                if octets.len() != 6
+                    || !octets.iter().all(is_octet)
+                    || first.is_none_or(|octet| octet & 1 == 1)
+                {
+                    return Some(Outcome::Error);
+                }
+                core.config.identity.mac = text;
+                Outcome::Ok
+            }
             "+CIPSTAMAC" => {
                 let text = format!("+CIPSTAMAC:\"{}\"", core.config.identity.mac);
                 core.info_text(&text);
@@ -626,20 +697,27 @@ impl Family for Espressif {
                 Outcome::Ok
             }
             "+CWDHCP" => {
-                if values.int(0) == Some(1) && values.int(1).is_some_and(|mode| mode & 1 == 1) {
-                    self.station.fixed = None;
+                if values.int(1).is_some_and(|mode| mode & 1 == 1) {
+                    // Inferred: without DHCP the station keeps the address that it has.
+                    let off = values.int(0) == Some(0);
+                    self.station.fixed = off.then(|| self.addresses(core));
+                    self.keep_addresses(core);
                 }
                 Outcome::Ok
             }
             "+CWLAPOPT" => Outcome::Ok,
-            name @ ("+SLEEP" | "+CWHOSTNAME" | "+CIPDNS" | "+CIPRECONNINTV") => {
+            name @ ("+SLEEP" | "+CWHOSTNAME" | "+CIPDNS" | "+CWCOUNTRY" | "+CWSTAPROTO"
+            | "+RFPOWER") => {
                 let default = match name {
                     "+CWHOSTNAME" => "ESP_80AA01",
-                    "+CIPRECONNINTV" => "1",
+                    "+CWCOUNTRY" => "0,\"CN\",1,13",
+                    "+CWSTAPROTO" => "7",
+                    "+RFPOWER" => "78",
                     _ => "0",
                 };
+                let quote = if name == "+CWHOSTNAME" { "" } else { "\"" };
                 self.accepted
-                    .execute_as(core, name, statement, default, ":");
+                    .execute_as(core, name, statement, default, (":", quote));
                 Outcome::Ok
             }
             _ => return None,
@@ -665,21 +743,14 @@ impl Family for Espressif {
     }
 
     fn busy(&mut self, core: &mut Core, bytes: &[u8]) -> bool {
-        // Source: MAME's esp8266_at: a restart is never too late.
-        if bytes.windows(8).any(|window| window == b"AT+RST\r\n") {
-            core.stream(b"\r\nWill force to restart!!!\r\n\r\nOK\r\n");
-            core.reboot(Reboot::Command);
-            return true;
+        // Source: esp-at, at_uart_task.c: what comes with less than ten characters between is one event.
+        let pause = Duration::from_micros(100_000_000 / u64::from(core.baud().max(1)));
+        let pause = core.span(pause);
+        self.typed.extend_from_slice(bytes);
+        self.typed_until = Some(core.now + pause);
+        if pause.is_zero() || self.typed.len() > TYPED_MAX {
+            self.too_early(core);
         }
-        core.note(|| {
-            let text = bytes.trim_ascii().escape_ascii().to_string();
-            format!("a command runs: {text} is thrown away")
-        });
-        if self.syslog {
-            let text = format!("ERR CODE:0x{:08x}\r\n", esp::BUSY_CODE);
-            core.stream(text.as_bytes());
-        }
-        core.progress(&esp::BUSY, &[]);
         true
     }
 
@@ -706,6 +777,10 @@ impl Family for Espressif {
         if let Some(result) = self.mqtt.link(core, link, event) {
             core.completed = Some(self.conclude(core, result));
         }
+    }
+
+    fn takes_data(&self, core: &Core, link: LinkId) -> bool {
+        self.sockets.takes_data(core, link)
     }
 
     fn resolved(&mut self, core: &mut Core, query: QueryId, answer: Result<&[IpAddr], NetError>) {
@@ -773,6 +848,9 @@ impl Family for Espressif {
                 core.report(&esp::TIME_UPDATED, &[]);
             }
         }
+        if self.typed_until.is_some_and(|at| at <= now) {
+            self.too_early(core);
+        }
         self.sockets.advance(core);
         let online = self.station.is_ready();
         if let Some(result) = self.mqtt.advance(core, online) {
@@ -789,6 +867,7 @@ impl Family for Espressif {
         [
             task,
             self.time_at,
+            self.typed_until,
             self.station.next_deadline(),
             self.sockets.next_deadline(),
             self.mqtt.next_deadline(),

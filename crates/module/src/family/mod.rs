@@ -41,6 +41,11 @@ pub(crate) trait Family: Send {
     /// What became of a link.
     fn link(&mut self, core: &mut Core, link: LinkId, event: LinkEvent<'_>);
 
+    /// Whether there is room for data of a link.
+    fn takes_data(&self, _core: &Core, _link: LinkId) -> bool {
+        true
+    }
+
     /// What became of a look-up.
     fn resolved(&mut self, core: &mut Core, query: QueryId, answer: Result<&[IpAddr], NetError>);
 
@@ -94,17 +99,17 @@ impl Accepted {
         statement: &Statement<'_>,
         default: &str,
     ) {
-        self.execute_as(core, name, statement, default, ": ");
+        self.execute_as(core, name, statement, default, (": ", ""));
     }
 
-    /// [`Accepted::execute`] with what stands between name and value.
+    /// [`Accepted::execute`] with what stands between name and value, and around a text.
     fn execute_as(
         &mut self,
         core: &mut Core,
         name: &'static str,
         statement: &Statement<'_>,
         default: &str,
-        sign: &str,
+        (sign, quote): (&str, &str),
     ) {
         if statement.form == Form::Read {
             let value = self
@@ -124,7 +129,12 @@ impl Accepted {
                 Value::Int(number) => {
                     wire::write_int(*number, &mut |part| text.extend_from_slice(part));
                 }
-                value => text.extend_from_slice(value.text()),
+                Value::Omitted => {}
+                Value::Text(value) => {
+                    for part in [quote.as_bytes(), value, quote.as_bytes()] {
+                        text.extend_from_slice(part);
+                    }
+                }
             }
         }
         self.values.retain(|(own, _)| *own != name);

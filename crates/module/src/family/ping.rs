@@ -88,9 +88,9 @@ impl Pinger {
         self.current = None;
         let reached = matches!(
             event,
-            LinkEvent::Opened | LinkEvent::Failed(NetError::Refused | NetError::Reset)
+            LinkEvent::Opened(_) | LinkEvent::Failed(NetError::Refused | NetError::Reset)
         );
-        if matches!(event, LinkEvent::Opened) {
+        if matches!(event, LinkEvent::Opened(_)) {
             core.out.push_back(Output::Abort { link });
         }
         if matches!(event, LinkEvent::Failed(NetError::Dns)) {

@@ -55,6 +55,8 @@ pub(super) struct Mqtt {
     subscribed: bool,
     task: Option<Task>,
     retry_at: Option<Instant>,
+    /// How long the connection that the module makes by itself may take.
+    retry_until: Option<Instant>,
     /// A message that comes in parts: what is not yet reported.
     partial: Vec<u8>,
 }
@@ -152,6 +154,7 @@ impl Mqtt {
             subscribed: false,
             task: None,
             retry_at: None,
+            retry_until: None,
             partial: Vec::new(),
         }
     }
@@ -463,8 +466,10 @@ impl Mqtt {
         raw: bool,
     ) -> Result {
         self.up()?;
-        let header = 5 + 2 + topic.len() + 2;
-        let fits = !raw || data.len() + header <= core.model.limits.publish_data + 16;
+        // Source: 2.2 documentation, MQTTPUBRAW: the longest message and its header share the buffer.
+        let has_id = qos != QoS::AtMostOnce;
+        let room = first_part(core.model.limits.publish_data, topic, data.len(), has_id);
+        let fits = !raw || data.len() <= room;
         if !fits {
             core.note(|| "the message with its header is larger than the module's buffer".into());
             return Err(error::PUBLISH_FAILED);
@@ -556,6 +561,7 @@ impl Mqtt {
         self.topics = Vec::new();
         self.subscribed = false;
         self.retry_at = None;
+        self.retry_until = None;
         self.partial = Vec::new();
         self.task = None;
     }
@@ -603,9 +609,16 @@ impl Mqtt {
             self.retry_at = None;
             if online {
                 self.open(core);
+                self.retry_until = Some(core.now + CONNECT_PATIENCE);
             } else {
                 self.retry_at = Some(core.now + RECONNECT);
             }
+        }
+        if self.retry_until.is_some_and(|at| at <= core.now) {
+            core.note(|| "no answer of the server in time".into());
+            let phase = self.link.phase;
+            self.link.close(core);
+            self.closed(core, phase, &mut None);
         }
         let result = self.with_link(core, Link::advance);
         if result.is_some() {
@@ -631,10 +644,15 @@ impl Mqtt {
             let waits = !matches!(task.kind, Kind::Raw { .. } | Kind::Long(_));
             waits.then_some(task.until)
         });
-        [task, self.retry_at, self.link.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            task,
+            self.retry_at,
+            self.retry_until,
+            self.link.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// The network below is gone.
@@ -721,6 +739,7 @@ impl Mqtt {
                     core.report(&esp::CONNECTED, &values);
                 }
                 self.lost = false;
+                self.retry_until = None;
             }
             // Source: esp-mqtt: the client closes, and the code goes to the log port only.
             Happened::Refused => {
@@ -767,6 +786,7 @@ impl Mqtt {
     /// The link is gone that was in this phase.
     fn closed(&mut self, core: &mut Core, phase: Phase, ended: &mut Option<Result>) {
         self.partial = Vec::new();
+        self.retry_until = None;
         let waits = self.takes(|kind| !matches!(kind, Kind::Raw { .. } | Kind::Long(_)));
         let connecting = matches!(waits, Some(Kind::Connect));
         if let Some(kind) = waits {

@@ -12,13 +12,12 @@ use std::time::Duration;
 const LINKS: usize = 5;
 /// The most in one +IPD. Source: MAME's esp8266_at.
 const PART: usize = 2920;
-/// What is kept for a host that asks for its data; more is lost.
-// Source: 2.2 documentation: the receive window of a socket. There the peer is held up; here what does not fit is counted.
+/// What is kept for a host that asks for its data; then the peer is held up.
+// Source: 2.2 documentation: the receive window of a socket.
 const WINDOW: usize = 5760;
 /// How long CIPSTART may take. Inferred: lwIP gives up after some 18 s.
 const PATIENCE: Duration = Duration::from_secs(18);
 
-#[derive(Default)]
 pub(super) struct Sockets {
     links: [Option<Socket>; LINKS],
     /// AT+CIPMUX
@@ -35,6 +34,45 @@ pub(super) struct Sockets {
     ever_open: bool,
     opening: Option<(usize, Instant)>,
     sending: Option<usize>,
+    /// AT+CIPRECONNINTV, in 100 ms.
+    interval: u16,
+    /// When passthrough opens its link anew.
+    again_at: Option<Instant>,
+    /// AT+CIPSSLCCONF of each link: stored.
+    ssl: [[i64; 3]; LINKS],
+}
+
+impl Default for Sockets {
+    fn default() -> Self {
+        Self {
+            links: Default::default(),
+            several: false,
+            transparent: false,
+            show_peer: false,
+            passive: false,
+            messages: 0,
+            ever_open: false,
+            opening: None,
+            sending: None,
+            // Source: 2.2 documentation.
+            interval: 1,
+            again_at: None,
+            ssl: Default::default(),
+        }
+    }
+}
+
+/// The station, as AT+CIPSTATUS counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wifi {
+    /// It is not in use.
+    Off,
+    /// It never tried.
+    Idle,
+    /// It has an address.
+    Ready,
+    /// It has none, or none any more.
+    Away,
 }
 
 struct Socket {
@@ -43,6 +81,8 @@ struct Socket {
     kind: String,
     host: String,
     port: u16,
+    /// Its address.
+    peer: String,
     /// What waits for the host, in passive mode.
     held: Vec<u8>,
     /// The host knows of it.
@@ -56,7 +96,7 @@ impl Sockets {
         &mut self,
         core: &mut Core,
         statement: &Statement<'_>,
-        online: bool,
+        wifi: Wifi,
     ) -> Option<Outcome> {
         let values = &statement.values;
         let read = statement.form == Form::Read;
@@ -80,11 +120,21 @@ impl Sockets {
                 self.show_peer = values.int(0) == Some(1);
                 Outcome::Ok
             }
-            "+CIPSTART" => self.start(core, statement, online),
+            "+CIPSTART" | "+CIPSTARTEX" => self.start(core, statement, wifi),
+            "+CIPSSLCCONF" => self.ssl(core, statement),
+            "+CIPRECONNINTV" if read => {
+                let interval = self.interval;
+                core.info_text(&format!("+CIPRECONNINTV:{interval}"));
+                Outcome::Ok
+            }
+            "+CIPRECONNINTV" => {
+                self.interval = values.int(0).unwrap_or(1) as u16;
+                Outcome::Ok
+            }
             "+CIPSEND" => self.send(statement),
             "+CIPCLOSE" => self.close(core, statement),
             "+CIPSTATUS" => {
-                self.status(core, online);
+                self.status(core, wifi);
                 Outcome::Ok
             }
             "+CIPSTATE" => {
@@ -97,7 +147,7 @@ impl Sockets {
                     .iter()
                     .map(|link| {
                         link.as_ref()
-                            .map_or(-1, |link| link.held.len() as i64)
+                            .map_or(-1, |link| link.window() as i64)
                             .to_string()
                     })
                     .collect();
@@ -130,10 +180,18 @@ impl Sockets {
         }
     }
 
-    fn start(&mut self, core: &mut Core, statement: &Statement<'_>, online: bool) -> Outcome {
+    fn start(&mut self, core: &mut Core, statement: &Statement<'_>, wifi: Wifi) -> Outcome {
         let values = &statement.values;
         let has_id = values.int(0).is_some();
-        let Some(index) = self.index(statement, has_id) else {
+        let index = if statement.command.name == "+CIPSTARTEX" {
+            let shown = if self.several { LINKS } else { 1 };
+            let free = self.links[..shown].iter().position(Option::is_none);
+            // Inferred: without a free link the answer is that of a link in use.
+            Some(free.unwrap_or(0))
+        } else {
+            self.index(statement, has_id)
+        };
+        let Some(index) = index else {
             core.note(|| "the link's number stands there after AT+CIPMUX=1, and only then".into());
             return Outcome::Error;
         };
@@ -149,31 +207,23 @@ impl Sockets {
             core.note(|| format!("{kind} is not played here: TCP and SSL are"));
             return Outcome::Error;
         }
-        if !online || host.is_empty() {
+        if wifi != Wifi::Ready || host.is_empty() {
             core.note(|| "no Wi-Fi: wait for WIFI GOT IP".into());
             return Outcome::Error;
         }
-        let link = core.new_link();
-        core.state(|| format!("opening {host}:{port}"));
-        core.out.push_back(Output::Open {
-            link,
-            host: host.clone(),
-            port,
-            transport: Transport {
-                tls: kind == "SSL",
-                ..Transport::default()
-            },
-        });
-        self.links[index] = Some(Socket {
-            id: link,
+        let mut link = Socket {
+            id: LinkId(0),
             open: false,
             kind,
             host,
             port,
+            peer: String::new(),
             held: Vec::new(),
             told: false,
             closed: false,
-        });
+        };
+        link.open(core);
+        self.links[index] = Some(link);
         self.opening = Some((index, core.now + PATIENCE));
         Outcome::Later
     }
@@ -233,6 +283,10 @@ impl Sockets {
         if bytes == b"+++" {
             core.state(|| "passthrough ends".into());
             core.terminal.end();
+            if self.again_at.take().is_some() {
+                self.links[0] = None;
+                core.report(&esp::CLOSED, &[]);
+            }
             if self.messages & 1 == 1 {
                 core.report_text(b"+QUITT");
             }
@@ -277,13 +331,15 @@ impl Sockets {
         }
     }
 
-    fn status(&self, core: &mut Core, online: bool) {
+    fn status(&self, core: &mut Core, wifi: Wifi) {
         let open = self.links.iter().flatten().any(|link| link.open);
-        let stat: u8 = match (online, open) {
-            (false, _) => 5,
-            (true, true) => 3,
-            (true, false) if self.ever_open => 4,
-            (true, false) => 2,
+        let stat: u8 = match wifi {
+            Wifi::Off => 0,
+            Wifi::Idle => 1,
+            Wifi::Ready if open => 3,
+            Wifi::Ready if self.ever_open => 4,
+            Wifi::Ready => 2,
+            Wifi::Away => 5,
         };
         core.info(&esp::STATUS, &[stat.into()]);
         self.list(core, &esp::CIPSTATUS);
@@ -301,7 +357,7 @@ impl Sockets {
                 &[
                     (index as i64).into(),
                     link.kind.as_str().into(),
-                    link.host.as_str().into(),
+                    link.peer.as_str().into(),
                     i64::from(link.port).into(),
                     local.into(),
                     0.into(),
@@ -323,11 +379,11 @@ impl Sockets {
         else {
             return Outcome::Error;
         };
-        let len = wanted.min(link.held.len());
+        let len = wanted.min(link.window());
         let data: Vec<u8> = link.held.drain(..len).collect();
         link.told = false;
         let peer = if self.show_peer {
-            format!("\"{}\",{},", link.host, link.port)
+            format!("\"{}\",{},", link.peer, link.port)
         } else {
             String::new()
         };
@@ -350,17 +406,22 @@ impl Sockets {
             return false;
         };
         match event {
-            LinkEvent::Opened => {
+            LinkEvent::Opened(peer) => {
                 self.ever_open = true;
                 self.opening = None;
                 if let Some(link) = &mut self.links[index] {
                     link.open = true;
+                    link.peer = peer.to_string();
+                    if core.terminal.is_streaming() {
+                        core.state(|| "link open again".into());
+                        return true;
+                    }
                     core.state(|| "link open".into());
                     if self.messages & 2 == 2 {
                         let local = 49_152 + link.id.0 % 16_384;
                         core.info_text(&format!(
                             "+LINK_CONN:0,{index},\"{}\",0,\"{}\",{},{local}",
-                            link.kind, link.host, link.port
+                            link.kind, link.peer, link.port
                         ));
                     } else {
                         let text = self.named(index, "CONNECT");
@@ -371,6 +432,10 @@ impl Sockets {
             }
             LinkEvent::Failed(error) => {
                 core.state(|| format!("link not opened: {error}"));
+                if core.terminal.is_streaming() {
+                    self.open_again(core);
+                    return true;
+                }
                 self.links[index] = None;
                 self.opening = None;
                 core.completed = Some(Outcome::Error);
@@ -397,17 +462,12 @@ impl Sockets {
             return;
         };
         if self.passive {
-            let room = WINDOW.saturating_sub(link.held.len()).min(bytes.len());
-            link.held.extend_from_slice(&bytes[..room]);
-            if room < bytes.len() {
-                let lost = bytes.len() - room;
-                core.note(|| format!("{lost} bytes lost: the host does not read"));
-            }
+            link.held.extend_from_slice(bytes);
             self.tell_of_held(core, index);
             return;
         }
         let peer = if self.show_peer {
-            format!(",\"{}\",{}", link.host, link.port)
+            format!(",\"{}\",{}", link.peer, link.port)
         } else {
             String::new()
         };
@@ -432,7 +492,7 @@ impl Sockets {
             return;
         }
         link.told = true;
-        let len = link.held.len();
+        let len = link.window();
         let text = if several {
             format!("+IPD,{index},{len}")
         } else {
@@ -446,18 +506,71 @@ impl Sockets {
         let over = self.links[index]
             .as_ref()
             .is_some_and(|link| link.closed && link.held.is_empty());
-        if over {
+        if over && core.terminal.is_streaming() && index == 0 {
+            self.open_again(core);
+        } else if over {
             self.links[index] = None;
-            // Inferred: passthrough ends with its link; the firmware tries to open it again.
-            if core.terminal.is_streaming() && index == 0 {
-                core.terminal.end();
-            }
             let text = self.named(index, "CLOSED");
             core.report_text(text.as_bytes());
         }
     }
 
+    /// Passthrough keeps its link: it is opened again and again. Source: 2.2 documentation, CIPMODE and CIPRECONNINTV.
+    // Inferred: the host is not told.
+    fn open_again(&mut self, core: &mut Core) {
+        if let Some(link) = &mut self.links[0] {
+            link.open = false;
+            link.closed = false;
+        }
+        // At any pace: nobody may be there for a long time.
+        self.again_at = Some(core.now + Duration::from_millis(100) * self.interval.into());
+    }
+
+    /// Whether there is room for data of a link; true when it is none of these.
+    pub(super) fn takes_data(&self, core: &Core, id: LinkId) -> bool {
+        let link = self.links.iter().flatten().find(|link| link.id == id);
+        link.is_none_or(|link| {
+            let full = self.passive && !core.terminal.is_streaming() && link.held.len() >= WINDOW;
+            !full && !core.is_full()
+        })
+    }
+
+    /// The certificates of a link.
+    fn ssl(&mut self, core: &mut Core, statement: &Statement<'_>) -> Outcome {
+        let shown = if self.several { LINKS } else { 1 };
+        if statement.form == Form::Read {
+            // Inferred: a line for each link that there can be.
+            for (index, [mode, pki, ca]) in self.ssl[..shown].iter().enumerate() {
+                core.info_text(&format!("+CIPSSLCCONF:{index},{mode},{pki},{ca}"));
+            }
+            return Outcome::Ok;
+        }
+        let values = &statement.values;
+        let first = usize::from(self.several);
+        let index = if self.several { values.int(0) } else { Some(0) };
+        let (Some(index), Some(mode)) = (index, values.int(first)) else {
+            return Outcome::Error;
+        };
+        let number = |at| values.int(at).unwrap_or(0);
+        let settings = [mode, number(first + 1), number(first + 2)];
+        if !(0..=3).contains(&mode) || index > LINKS as i64 {
+            return Outcome::Error;
+        }
+        for (at, own) in self.ssl.iter_mut().enumerate() {
+            if index == LINKS as i64 || at as i64 == index {
+                *own = settings;
+            }
+        }
+        Outcome::Ok
+    }
+
     pub(super) fn advance(&mut self, core: &mut Core) {
+        if self.again_at.is_some_and(|at| at <= core.now) {
+            self.again_at = None;
+            if let Some(link) = &mut self.links[0] {
+                link.open(core);
+            }
+        }
         if let Some((index, at)) = self.opening
             && at <= core.now
         {
@@ -470,12 +583,14 @@ impl Sockets {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.opening.map(|(_, at)| at)
+        let opening = self.opening.map(|(_, at)| at);
+        [opening, self.again_at].into_iter().flatten().min()
     }
 
     /// The network below is gone.
     pub(super) fn cut(&mut self, core: &mut Core) {
         let opening = self.opening.take();
+        self.again_at = None;
         for index in 0..LINKS {
             let Some(link) = self.links[index].take() else {
                 continue;
@@ -491,5 +606,28 @@ impl Sockets {
         if core.terminal.is_streaming() {
             core.terminal.end();
         }
+    }
+}
+
+impl Socket {
+    /// What the host may have of what is held: the module's TCP window, whatever came in one piece.
+    fn window(&self) -> usize {
+        self.held.len().min(WINDOW)
+    }
+
+    /// Asks for a transport.
+    fn open(&mut self, core: &mut Core) {
+        self.id = core.new_link();
+        let (host, port) = (self.host.clone(), self.port);
+        core.state(|| format!("opening {host}:{port}"));
+        core.out.push_back(Output::Open {
+            link: self.id,
+            host,
+            port,
+            transport: Transport {
+                tls: self.kind == "SSL",
+                ..Transport::default()
+            },
+        });
     }
 }
