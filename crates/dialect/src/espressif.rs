@@ -523,7 +523,7 @@ pub const COMMON: &[&Command] = &[
         ])
         .replies(&[&Line::new("+CWLAP", &[Lit("+CWLAP:("), Int("ecn"), Lit(","), Quoted("ssid"), Lit(","), Int("rssi"), Lit(","), Quoted("mac"), Lit(","), Int("channel"), Lit(",-1,-1,4,4,7,0)")], "An access point: ecn 0 open, 3 WPA2.")]),
     &Command::new("+CWQAP", "Leave the access point", "2.2; MAME: OK, WIFI DISCONNECT").execute().replies(&[&WIFI_DISCONNECT]),
-    &Command::new("+CWDHCP", "DHCP", "2.2; accepted; MAME: no line end before OK").set(&[Param::one_of("operate", &[0, 1]), Param::int("mode", 1, 3)]).read().replies(&[&Line::new("+CWDHCP", &[Lit("+CWDHCP:"), Int("state")], "")]),
+    &Command::new("+CWDHCP", "DHCP", "2.2; MAME: no line end before OK. Inferred: without it the station keeps the address that it has").set(&[Param::one_of("operate", &[0, 1]), Param::int("mode", 1, 3)]).read().replies(&[&Line::new("+CWDHCP", &[Lit("+CWDHCP:"), Int("state")], "")]),
     &Command::new("+CWAUTOCONN", "Join by itself at power-on", "2.2").set(&[ON_OFF]).read().replies(&[&Line::new("+CWAUTOCONN", &[Lit("+CWAUTOCONN:"), Int("enable")], "")]),
     &Command::new("+CWHOSTNAME", "Host name for DHCP", "2.2; stored").set(&[Param::quoted("hostname", 32, Backslash)]).read().replies(&[&Line::new("+CWHOSTNAME", &[Lit("+CWHOSTNAME:"), Bare("hostname")], "")]),
     &Command::new("+CWCOUNTRY", "Country", "2.2; stored. Inferred: the quotes of the answer").set(&[Param::one_of("country_policy", &[0, 1]), Param::quoted("country_code", 3, Backslash), Param::int("start_channel", 1, 14), Param::int("total_channel_count", 1, 14)]).read()

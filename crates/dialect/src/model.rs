@@ -26,6 +26,8 @@ pub struct Model {
     pub commands: Tables,
     /// Forms that a tutorial prints and the firmware refuses, each with the form that works as its title.
     pub as_written: Tables,
+    /// What its firmware has and modemq has not, a sentence each.
+    pub gaps: &'static [&'static str],
     /// The words of its error codes: those of `+CME ERROR`, or ESP-AT's of MQTT.
     pub cme: &'static [Meaning],
     /// What it says after power-on, before it knows its SIM.
@@ -171,6 +173,11 @@ const AIR780EP: Model = Model {
     bearer: Bearer::Cellular,
     commands: &[luat::COMMANDS, network::COMMANDS, basic::COMMANDS],
     as_written: &[],
+    gaps: &[
+        "TLS: `AT+SSLMIPSTART` is answered as when the handshake fails",
+        "Sockets of the host's own: `AT+CIPSTART`, `AT+CIPSEND`, `AT+CIPMUX=1`",
+        "HTTP, FTP, SMS, voice, positioning, sound and pins",
+    ],
     cme: luat::CME,
     boot: &[&luat::RDY],
     sim_ready: &[],
@@ -256,6 +263,12 @@ const NT35E: Model = Model {
     bearer: Bearer::Cellular,
     commands: &[eigencomm::COMMANDS, network::COMMANDS, basic::COMMANDS],
     as_written: &[],
+    gaps: &[
+        "TLS",
+        "Credentials of Alibaba's cloud: `\"cloud\"` and `\"aliauth\"` are stored, and nothing is computed from them",
+        "`AT+CPSMS`, `AT+CEDRXS` and the sleep modes: the module never sleeps",
+        "Sockets of the host's own, HTTP, CoAP and LwM2M",
+    ],
     cme: eigencomm::CME,
     // It tells why it starts: that is the family's business.
     boot: &[],
@@ -303,6 +316,11 @@ const BC26: Model = Model {
         basic::COMMANDS,
     ],
     as_written: &[quectel::BC26_AS_WRITTEN],
+    gaps: &[
+        "Credentials of Alibaba's cloud: `\"aliauth\"` is stored, and nothing is computed from it",
+        "Sleep: power saving is reported, and the serial line listens all the same; at power-on it needs no autobauding, but hears nothing until it has booted",
+        "Sockets of the host's own (`AT+QIOPEN`), CoAP, LwM2M and positioning",
+    ],
     cme: quectel::CME,
     // Source: BC26 AT §5.1: the boot loader's lines, which are no frames, and then +CPIN.
     boot: &[],
@@ -355,6 +373,12 @@ const EC20: Model = Model {
         basic::COMMANDS,
     ],
     as_written: &[quectel::EC20_AS_WRITTEN],
+    gaps: &[
+        "TLS: `AT+QSSLCFG` is stored, and after `\"ssl\"` the handshake fails",
+        "Credentials of Alibaba's cloud: `\"aliauth\"` is stored, and nothing is computed from it",
+        "Files beyond upload, list and delete: `AT+QFOPEN`, `AT+QFREAD`, `AT+QFWRITE`",
+        "Sockets of the host's own (`AT+QIOPEN`), HTTP, FTP, SMS, voice and positioning",
+    ],
     bearer: Bearer::Cellular,
     // Source: EC2x AT, table 24; field for +QUSIM.
     boot: &[&quectel::RDY, &quectel::FULL],
@@ -400,6 +424,12 @@ const BG95: Model = Model {
         basic::COMMANDS,
     ],
     as_written: &[],
+    gaps: &[
+        "TLS: `AT+QSSLCFG` is stored, and after `\"ssl\"` the handshake fails",
+        "Files beyond upload, list and delete: `AT+QFOPEN`, `AT+QFREAD`, `AT+QFWRITE`",
+        "MQTT 5: `\"version\"` takes 3 and 4",
+        "Sockets of the host's own (`AT+QIOPEN`), HTTP, FTP, SMS and positioning",
+    ],
     // Source: clients; inferred: the order.
     boot: &[&quectel::APP_RDY, &quectel::FULL],
     limits: Limits {
@@ -423,6 +453,12 @@ const ESP8266: Model = Model {
     bearer: Bearer::WiFi,
     commands: &[espressif::ESP8266, espressif::COMMON],
     as_written: &[espressif::AS_WRITTEN],
+    gaps: &[
+        "`AT+CIPSTART` with SSL: the handshake fails; UDP is refused",
+        "Servers of the module's own: `AT+CIPSERVER`, the access point (`AT+CWSAP`, `AT+CIPAP`), mDNS, SmartConfig, WPS",
+        "`AT+CIPSENDEX`, `AT+SAVETRANSLINK`, `AT+CIPTCPOPT`",
+        "HTTP, file system, pins, updates and the sleep modes",
+    ],
     cme: espressif::MQTT_ERRORS,
     boot: &[&espressif::READY],
     sim_ready: &[],
@@ -470,9 +506,15 @@ const ESP32C3: Model = Model {
     firmware: "v3.3.0.0(MINI-1)",
     commands: &[espressif::ESP32C3, espressif::COMMON],
     as_written: &[],
+    gaps: &[
+        "TLS: `AT+MQTTUSERCFG` with scheme 2 to 5 and 7 to 10, and `AT+CIPSTART` with SSL: the handshake fails; UDP is refused",
+        "Servers of the module's own: `AT+CIPSERVER`, the access point (`AT+CWSAP`, `AT+CIPAP`), mDNS, SmartConfig, WPS",
+        "`AT+CIPSENDEX`, `AT+SAVETRANSLINK`, `AT+CIPTCPOPT`",
+        "Bluetooth, HTTP, file system, pins, updates and the sleep modes",
+    ],
     limits: Limits {
-        // Source: ESP-AT documentation, MQTTPUBRAW and MQTTSUB: memory; 1024 bytes with the header. Inferred: 10 KiB.
-        publish_data: 10 * 1024,
+        // Source: ESP-AT documentation, MQTTPUBRAW and MQTTSUB: memory; 1024 bytes with the header. Inferred: 64 KiB.
+        publish_data: 65_535,
         report: 1024,
         ..ESP8266.limits
     },

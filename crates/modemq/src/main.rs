@@ -1,7 +1,7 @@
 //! MQTT over AT commands, both ends of the wire.
 
 use clap::{Parser, Subcommand};
-use dialect::Family;
+use dialect::Model;
 use modemq::commands::{self, broker, demo, explain, module, publish, replay, subscribe};
 use std::process::ExitCode;
 
@@ -26,11 +26,11 @@ enum Command {
     Explain(explain::Args),
     /// List the models: language, limits, defaults
     Models,
-    /// Print the reference page of a family
+    /// Print the reference page of a model: commands, forms, limits, sources, what is inferred and what is missing
     Reference {
-        /// Which: luat, eigencomm, quectel
-        #[arg(value_parser = parse_family)]
-        family: Family,
+        /// Which; `modemq models` lists them
+        #[arg(value_parser = module::parse_model)]
+        model: &'static Model,
     },
     #[command(name = "pub")]
     Publish(publish::Args),
@@ -48,8 +48,8 @@ fn main() -> ExitCode {
             print!("{}", modemq::reference::models());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Reference { family } => {
-            print!("{}", modemq::reference::page(family));
+        Command::Reference { model } => {
+            print!("{}", modemq::reference::page(model));
             Ok(ExitCode::SUCCESS)
         }
         Command::Broker(args) => commands::run(broker::run(args)),
@@ -63,12 +63,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn parse_family(name: &str) -> Result<Family, String> {
-    let found = Family::ALL.iter().find(|family| family.name() == name);
-    found.copied().ok_or_else(|| {
-        let names: Vec<_> = Family::ALL.iter().map(|family| family.name()).collect();
-        format!("there are {}", names.join(", "))
-    })
 }

@@ -1,13 +1,15 @@
-//! The reference page of a family, printed from its command items: there is no second table.
+//! The reference page of a model, printed from its command items: there is no second table.
 
-use dialect::{Command, Family, Form, Kind, Line, Model, Param, Piece, Presence};
+use dialect::model::Bearer;
+use dialect::{Command, Form, Kind, Line, Model, Param, Piece, Presence, Syntax};
 use std::fmt::Write;
+use std::time::Duration;
 
-/// The page of a family, in Markdown.
-pub fn page(family: Family) -> String {
+/// The page of a model, in Markdown.
+pub fn page(model: &Model) -> String {
     let mut page = String::new();
     // Writing to a string cannot fail.
-    let _ = write(&mut page, family);
+    let _ = write(&mut page, model);
     page
 }
 
@@ -34,94 +36,144 @@ pub fn models() -> String {
     table
 }
 
-fn write(page: &mut String, family: Family) -> std::fmt::Result {
-    let models: Vec<&Model> = dialect::model::ALL
-        .iter()
-        .filter(|model| model.family == family)
-        .collect();
-    let Some(first) = models.first() else {
-        return Ok(());
-    };
-    let titles: Vec<_> = models.iter().map(|model| model.title).collect();
-    writeln!(page, "# {}\n", titles.join(", "))?;
+fn write(page: &mut String, model: &Model) -> std::fmt::Result {
+    writeln!(page, "# {}\n", model.title)?;
     writeln!(
         page,
         "Printed by `modemq reference {}` from the command items in `crates/dialect`; a test compares it.\n",
-        family.name()
+        model.name
     )?;
-    limits(page, &models)?;
-    let mut printed: Vec<*const &Command> = Vec::new();
-    for table in models.iter().flat_map(|model| model.commands) {
-        if printed.contains(&table.as_ptr()) {
-            continue;
-        }
-        printed.push(table.as_ptr());
-        let owners: Vec<_> = models
-            .iter()
-            .filter(|model| {
-                model
-                    .commands
-                    .iter()
-                    .any(|own| own.as_ptr() == table.as_ptr())
-            })
-            .map(|model| model.title)
-            .collect();
-        let standard = match table.first().map(|command| command.name) {
-            Some("E") => "V.250: ",
-            Some("+CPIN") => "3GPP TS 27.007: ",
-            _ => "",
+    limits(page, model)?;
+    for table in model.commands {
+        let title = match table.first().map(|command| command.name) {
+            Some("E") => "V.250",
+            Some("+CPIN") => "3GPP TS 27.007",
+            _ => "The vendor's",
         };
-        writeln!(page, "\n## {standard}{}\n", owners.join(", "))?;
+        // ESP-AT has one language, not three.
+        if model.bearer != Bearer::WiFi {
+            writeln!(page, "\n## {title}\n")?;
+        }
         for command in *table {
             write_command(page, command)?;
         }
     }
+    if !model.as_written.is_empty() {
+        writeln!(
+            page,
+            "## Lines of the fourth tutorial that the firmware refuses\n"
+        )?;
+        writeln!(page, "`--as-written` carries them out.\n")?;
+        writeln!(page, "| Line | The form that works |\n|---|---|")?;
+        for command in model.as_written.iter().flat_map(|table| table.iter()) {
+            writeln!(page, "| `{}` | {} |", set_form(command), command.title)?;
+        }
+    }
+    let words = match model.syntax {
+        Syntax::V250 => "`AT+CMEE=2`",
+        Syntax::EspAt => "After `0x010A` in `ERR CODE`",
+    };
+    writeln!(page, "\n## Error codes\n\n| Code | {words} |\n|---|---|")?;
+    for meaning in model.cme {
+        match model.syntax {
+            Syntax::V250 => writeln!(page, "| {} | {} |", meaning.code, meaning.words)?,
+            Syntax::EspAt => writeln!(page, "| 0x{:04X} | {} |", meaning.code, meaning.words)?,
+        }
+    }
+    writeln!(page, "\n## What is inferred\n")?;
     writeln!(
         page,
-        "\n## Error codes\n\n| Code | `AT+CMEE=2` |\n|---|---|"
+        "The sources are silent or disagree; this is what most clients tolerate.\n"
     )?;
-    for meaning in first.cme {
-        writeln!(page, "| {} | {} |", meaning.code, meaning.words)?;
+    let commands = || model.commands.iter().flat_map(|table| table.iter());
+    for command in commands() {
+        if let Some(what) = inferred(command.source) {
+            writeln!(page, "- `AT{}`: {what}", command.name)?;
+        }
+    }
+    writeln!(page, "\n## What is not supported\n")?;
+    for gap in model.gaps {
+        writeln!(page, "- {gap}")?;
+    }
+    let stored: Vec<_> = commands()
+        .filter(|command| {
+            has_word(command.source, "stored") || has_word(command.source, "accepted")
+        })
+        .map(|command| format!("`AT{}`", command.name))
+        .collect();
+    if !stored.is_empty() {
+        writeln!(
+            page,
+            "- Accepted and read back, without effect here: {}",
+            stored.join(", ")
+        )?;
     }
     Ok(())
 }
 
-fn limits(page: &mut String, models: &[&Model]) -> std::fmt::Result {
-    let row = |page: &mut String, name: &str, value: &dyn Fn(&Model) -> String| {
-        let values: Vec<_> = models.iter().map(|model| value(model)).collect();
-        writeln!(page, "| {name} | {} |", values.join(" | "))
+/// What a source says to be inferred.
+fn inferred(source: &str) -> Option<&str> {
+    let at = source.to_ascii_lowercase().find("inferred")?;
+    let rest = &source[at + "inferred".len()..];
+    Some(match rest.trim_start_matches([':', ' ']) {
+        // The whole of it.
+        "" => source[..at].trim_end_matches([' ', ',', ';', ':', '.']),
+        rest => rest,
+    })
+    .filter(|what| !what.is_empty())
+    .or(Some("all of it"))
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    text.split(|letter: char| !letter.is_alphabetic())
+        .any(|own| own == word)
+}
+
+fn limits(page: &mut String, model: &Model) -> std::fmt::Result {
+    let limits = &model.limits;
+    let bytes = |count: usize| match count {
+        0 => "none".into(),
+        count => format!("{count} bytes"),
     };
-    row(page, "", &|model| model.title.into())?;
-    writeln!(page, "|---|{}", "---|".repeat(models.len()))?;
-    row(page, "Firmware", &|model| format!("`{}`", model.firmware))?;
-    row(page, "Command line, bytes", &|model| {
-        model.limits.line.to_string()
-    })?;
-    row(page, "Message of an inline publish, bytes", &|model| {
-        model.limits.publish.to_string()
-    })?;
-    row(page, "Message after a prompt, bytes", &|model| {
-        model.limits.publish_data.to_string()
-    })?;
-    row(page, "Message in a report, bytes", &|model| {
-        model.limits.report.to_string()
-    })?;
-    row(page, "Kept message, bytes", &|model| {
-        model.limits.cached.to_string()
-    })?;
-    row(page, "Kept messages", &|model| {
-        model.limits.slots.to_string()
-    })?;
-    row(page, "File system, bytes", &|model| {
-        model.limits.flash.to_string()
-    })?;
-    row(page, "UART, bit/s", &|model| {
-        model.defaults.baud.to_string()
-    })?;
-    row(page, "Echo", &|model| {
-        if model.defaults.echo { "on" } else { "off" }.into()
-    })?;
-    row(page, "`AT+CMEE`", &|model| model.defaults.cmee.to_string())
+    let rows = [
+        ("Family", model.family.name().to_string()),
+        ("Firmware", format!("`{}`", model.firmware)),
+        ("Command line", bytes(limits.line)),
+        ("Message of an inline publish", bytes(limits.publish)),
+        ("Message after a prompt", bytes(limits.publish_data)),
+        ("Message in a report", bytes(limits.report)),
+        ("Kept messages", limits.slots.to_string()),
+        ("Kept message", bytes(limits.cached)),
+        ("File system", bytes(limits.flash)),
+        ("UART", format!("{} bit/s", model.defaults.baud)),
+        (
+            "Echo",
+            if model.defaults.echo { "on" } else { "off" }.into(),
+        ),
+        ("`AT+CMEE`", model.defaults.cmee.to_string()),
+        (
+            "From power-on to the first report",
+            millis(model.timing.boot),
+        ),
+        ("From a command to its reply", millis(model.timing.reply)),
+        (
+            "Of the network, for a connection",
+            millis(model.timing.connect),
+        ),
+        (
+            "Of the network, for an answer",
+            millis(model.timing.round_trip),
+        ),
+    ];
+    writeln!(page, "| | |\n|---|---|")?;
+    for (name, value) in rows {
+        writeln!(page, "| {name} | {value} |")?;
+    }
+    writeln!(page)
+}
+
+fn millis(span: Duration) -> String {
+    format!("{} ms", span.as_secs_f64() * 1000.0)
 }
 
 fn write_command(page: &mut String, command: &Command) -> std::fmt::Result {
