@@ -33,6 +33,9 @@ pub fn models() -> String {
             model.defaults.cmee
         ));
     }
+    table.push_str(
+        "\nIn bytes: publish, the message of an inline publish (0: the model has none); data, of one after the prompt; report, of a report.\n",
+    );
     table
 }
 

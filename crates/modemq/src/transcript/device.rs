@@ -212,7 +212,7 @@ fn configure(
         }
         _ => {
             return Err(format!(
-                "@module {key}: there are sim, signal, registration, apn, apn-allow, time, as-written, broker-user"
+                "@module {key}: there are sim, wifi, signal, registration, apn, apn-allow, time, as-written, broker-user"
             ));
         }
     }
