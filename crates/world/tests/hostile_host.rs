@@ -3,7 +3,7 @@
 // clippy.toml allows unwrap in test functions; these helpers are called by nothing else.
 #![allow(clippy::unwrap_used)]
 
-use dialect::Model;
+use dialect::{Family, Model};
 use instant::Instant;
 use module::{Config, LinkEvent, LinkId, Module, NetworkEvent, Output, Pace};
 use mqtt::{Packet, Publish, QoS};
@@ -40,15 +40,50 @@ impl Bare {
     /// A module with an MQTT session.
     fn online(model: &str, pace: Pace) -> Self {
         let mut bare = Self::new(model, pace);
-        bare.type_bytes(b"ATE0\rAT+MIPSTART=\"h\",1883\r");
+        // What opens, what logs in when that is another command, and the last words.
+        let (open, log_in, last) = match bare.module.model().family {
+            Family::Luat => (
+                "AT+MIPSTART=\"h\",1883\r",
+                "AT+MCONNECT=1,60\r",
+                "CONNACK OK",
+            ),
+            Family::EigenComm => (
+                "AT+ECMTCFG=\"keepalive\",0,60\rAT+ECMTOPEN=0,\"h\",1883\r",
+                "AT+ECMTCONN=0,\"id\"\r",
+                "+ECMTCONN: 0,0,0",
+            ),
+            Family::Quectel => (
+                "AT+QMTOPEN=0,\"h\",1883\r",
+                "AT+QMTCONN=0,\"id\"\r",
+                "+QMTCONN: 0,0,0",
+            ),
+            Family::Espressif => ("AT+MQTTCONN=0,\"h\",1883,0\r\n", "", "OK"),
+        };
+        if bare.module.model().family == Family::Espressif {
+            for line in [
+                "ATE0\r\n",
+                "AT+CWJAP=\"any\",\"password\"\r\n",
+                "AT+MQTTUSERCFG=0,1,\"id\",\"\",\"\",0,0,\"\"\r\n",
+            ] {
+                bare.type_bytes(line.as_bytes());
+                bare.run_for(Duration::from_secs(10));
+            }
+        } else {
+            bare.type_bytes(b"ATE0\r");
+        }
+        bare.type_bytes(open.as_bytes());
         bare.run_for(Duration::from_secs(1));
         bare.link_event(LinkEvent::Opened([192, 0, 2, 1].into()));
-        bare.run_for(Duration::from_secs(1));
-        bare.type_bytes(b"AT+MCONNECT=1,60\r");
+        bare.run_for(Duration::from_secs(2));
+        bare.type_bytes(log_in.as_bytes());
         bare.run_for(Duration::from_secs(1));
         bare.link_event(LinkEvent::Data(b"\x20\x02\x00\x00"));
-        bare.run_for(Duration::from_secs(1));
-        assert!(bare.serial.ends_with(b"\r\nCONNACK OK\r\n"));
+        bare.run_for(Duration::from_secs(2));
+        let said = String::from_utf8_lossy(&bare.serial).into_owned();
+        assert!(
+            said.ends_with(&format!("\r\n{last}\r\n")),
+            "{model}: {said}"
+        );
         bare.serial.clear();
         bare
     }
@@ -87,17 +122,27 @@ impl Bare {
     fn answers_at(&mut self) -> bool {
         self.run_for(Duration::from_secs(120));
         self.serial.clear();
-        self.type_bytes(b"\rAT\r");
+        let end = self.module.model().syntax.line_end();
+        self.type_bytes(end.as_bytes());
+        self.run_for(Duration::from_secs(1));
+        self.serial.clear();
+        self.type_bytes(format!("AT{end}").as_bytes());
         self.run_for(Duration::from_secs(1));
         self.serial.ends_with(b"\r\nOK\r\n")
     }
 }
+
+/// One of each family, and those that differ much from it.
+const MODELS: [&str; 6] = ["air780ep", "nt35e", "bc26", "ec20", "esp8266", "esp32c3"];
 
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         4 => prop::sample::select(vec![
             "AT\r", "at\r\n", "ATE0\r", "ATE1\r", "AT+CSQ;+CGATT?\r", "AT+MPUBEX=\"t\",0,0,3\r", "AT+MPUBEX=\"t\",0,0\r",
             "AT+FSWRITE=\"f\",0,4,5\r", "AT+FSCREATE=\"f\"\r", "AT+CIICR\r", "AT+CSTT\r", "AT+MQTTSTATU\r", "\x1a", "\n", "\n\n",
+            "AT+ECMTPUB=0,1,1,0,\"t\"\r", "AT+ECMTPUB=0,1,1,0,\"t\",{\"a\":1,\"b\":[2]}\r", "AT+ECMTSUB=0,1,\"t\",1\r", "AT+ECMTOPEN?;+ECMTCONN?\r",
+            "AT+QMTPUB=0,1,1,0,\"t\"\r", "AT+QMTPUB=0,1,1,0,\"t\",3\r", "AT+QMTPUBEX=0,1,1,0,\"t\",3\r", "AT+QMTSUB=0,1,\"t\",1,\"u\",2\r",
+            "AT+QMTRECV?\r", "AT+QMTCFG=\"will\"\r", "AT+QFUPL=\"f\",3,5\r", "AT+QFLST\r", "\x1b",
             "\r", "A\x08AT\r", "AT+MPUB=\"t\",0,0,\"x\r", "ATV0\r", "ATV1\r", "AT+CMEE=2\r", "ATQ1\r", "ATQ0\r",
         ])
         .prop_map(|text| text.as_bytes().to_vec()),
@@ -113,9 +158,12 @@ proptest! {
         pieces in prop::collection::vec(piece(), 0..16),
         cuts in prop::collection::vec(1_usize..40, 1..20),
         online in any::<bool>(),
-        model in prop::sample::select(vec!["air780ep", "air700eaq"]),
+        // ESP-AT goes by what comes in one go: `+++`, and what is typed while a command runs.
+        model in prop::sample::select(vec!["air780ep", "air700eaq", "nt35e", "bc26", "ec20", "bg95"]),
     ) {
         let input = pieces.concat();
+        // The others report what they do, between two lines when there is time and after both when there is none.
+        let online = online && model.starts_with("air");
         let make = || if online { Bare::online(model, Pace::Fast) } else { Bare::new(model, Pace::Fast) };
         let mut whole = make();
         whole.type_bytes(&input);
@@ -139,8 +187,9 @@ proptest! {
     fn a_broker_that_says_anything_leaves_the_module_usable(
         bytes in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..64), 0..8),
         real in any::<bool>(),
+        model in prop::sample::select(MODELS.to_vec()),
     ) {
-        let mut bare = Bare::online("air780ep", if real { Pace::Real } else { Pace::Fast });
+        let mut bare = Bare::online(model, if real { Pace::Real } else { Pace::Fast });
         for part in &bytes {
             bare.link_event(LinkEvent::Data(part));
         }
@@ -152,15 +201,23 @@ proptest! {
 /// up, be it echo or answers.
 #[test]
 fn a_host_that_types_faster_than_the_line_carries_costs_a_bounded_amount() {
-    for input in [&[b'A'; 4096][..], &b"AT+COPS?\r".repeat(455)] {
-        let mut bare = Bare::new("air780ep", Pace::Real);
+    let lines = |model| match model {
+        "esp8266" => b"AT+CWMODE?\r\n".repeat(341),
+        _ => b"AT+COPS?\r".repeat(455),
+    };
+    let inputs = |model| [vec![b'A'; 4096], lines(model)];
+    let all = MODELS
+        .iter()
+        .flat_map(|model| inputs(model).map(|input| (*model, input)));
+    for (model, input) in all {
+        let mut bare = Bare::new(model, Pace::Real);
         for _ in 0..1024 {
-            bare.type_bytes(input);
+            bare.type_bytes(&input);
         }
         bare.run_for(Duration::from_secs(3600));
         assert!(
             bare.serial.len() <= 1 << 20,
-            "{} bytes piled up",
+            "{model}: {} bytes piled up",
             bare.serial.len()
         );
         assert!(bare.answers_at());
