@@ -28,6 +28,8 @@ pub struct Model {
     pub as_written: Tables,
     /// What its firmware has and modemq has not, a sentence each.
     pub gaps: &'static [&'static str],
+    /// The cipher suites that its TLS knows, by IANA's numbers, as it offers them; none: it has no TLS here.
+    pub suites: &'static [u16],
     /// The words of its error codes: those of `+CME ERROR`, or ESP-AT's of MQTT.
     pub cme: &'static [Meaning],
     /// What it says after power-on, before it knows its SIM.
@@ -174,10 +176,11 @@ const AIR780EP: Model = Model {
     commands: &[luat::COMMANDS, network::COMMANDS, basic::COMMANDS],
     as_written: &[],
     gaps: &[
-        "TLS: `AT+SSLMIPSTART` is answered as when the handshake fails",
         "Sockets of the host's own: `AT+CIPSTART`, `AT+CIPSEND`, `AT+CIPMUX=1`",
         "HTTP, FTP, SMS, voice, positioning, sound and pins",
     ],
+    // Source: tutorial §8.2 Q7; manual, SSLCFG. Inferred: their order.
+    suites: &[0x003d, 0x0035, 0x002f, 0x000a, 0x0005, 0x0004],
     cme: luat::CME,
     boot: &[&luat::RDY],
     sim_ready: &[],
@@ -269,6 +272,7 @@ const NT35E: Model = Model {
         "`AT+CPSMS`, `AT+CEDRXS` and the sleep modes: the module never sleeps",
         "Sockets of the host's own, HTTP, CoAP and LwM2M",
     ],
+    suites: &[],
     cme: eigencomm::CME,
     // It tells why it starts: that is the family's business.
     boot: &[],
@@ -321,6 +325,7 @@ const BC26: Model = Model {
         "Sleep: power saving is reported, and the serial line listens all the same; at power-on it needs no autobauding, but hears nothing until it has booted",
         "Sockets of the host's own (`AT+QIOPEN`), CoAP, LwM2M and positioning",
     ],
+    suites: &[],
     cme: quectel::CME,
     // Source: BC26 AT §5.1: the boot loader's lines, which are no frames, and then +CPIN.
     boot: &[],
@@ -374,12 +379,18 @@ const EC20: Model = Model {
     ],
     as_written: &[quectel::EC20_AS_WRITTEN],
     gaps: &[
-        "TLS: `AT+QSSLCFG` is stored, and after `\"ssl\"` the handshake fails",
+        "Of `AT+QSSLCFG`: TLS-PSK, DTLS, a password of the key",
         "Credentials of Alibaba's cloud: `\"aliauth\"` is stored, and nothing is computed from it",
         "Files beyond upload, list and delete: `AT+QFOPEN`, `AT+QFREAD`, `AT+QFWRITE`",
         "Sockets of the host's own (`AT+QIOPEN`), HTTP, FTP, SMS, voice and positioning",
     ],
     bearer: Bearer::Cellular,
+    // Source: the list of an EG25-G. Inferred for the EC20, and the order.
+    suites: &[
+        0xc030, 0xc02f, 0xc028, 0xc027, 0xc024, 0xc023, 0xc014, 0xc013, 0xc00a, 0xc009, 0xc012,
+        0xc008, 0xc02a, 0xc029, 0xc026, 0xc025, 0xc00f, 0xc00e, 0xc005, 0xc004, 0xc00d, 0xc003,
+        0x003d, 0x0035, 0x002f, 0x000a, 0x0005,
+    ],
     // Source: EC2x AT, table 24; field for +QUSIM.
     boot: &[&quectel::RDY, &quectel::FULL],
     sim_ready: &[&quectel::QUSIM, &quectel::SMS_DONE, &quectel::PB_DONE],
@@ -425,10 +436,16 @@ const BG95: Model = Model {
     ],
     as_written: &[],
     gaps: &[
-        "TLS: `AT+QSSLCFG` is stored, and after `\"ssl\"` the handshake fails",
+        "Of `AT+QSSLCFG`: TLS-PSK, DTLS, a password of the key",
         "Files beyond upload, list and delete: `AT+QFOPEN`, `AT+QFREAD`, `AT+QFWRITE`",
         "MQTT 5: `\"version\"` takes 3 and 4",
         "Sockets of the host's own (`AT+QIOPEN`), HTTP, FTP, SMS and positioning",
+    ],
+    // Source: the list of a BG95-M3. Inferred: the order.
+    suites: &[
+        0xc02f, 0xc02b, 0xc028, 0xc027, 0xc024, 0xc023, 0xc014, 0xc013, 0xc00a, 0xc009, 0xc012,
+        0xc008, 0xc011, 0xc007, 0xc02a, 0xc029, 0xc026, 0xc025, 0xc00f, 0xc00e, 0xc005, 0xc004,
+        0xc00d, 0xc003, 0xc00c, 0xc002, 0x003d, 0x0035, 0x002f, 0x000a, 0x0005, 0x0004,
     ],
     // Source: clients; inferred: the order.
     boot: &[&quectel::APP_RDY, &quectel::FULL],
@@ -459,6 +476,7 @@ const ESP8266: Model = Model {
         "`AT+CIPSENDEX`, `AT+SAVETRANSLINK`, `AT+CIPTCPOPT`",
         "HTTP, file system, pins, updates and the sleep modes",
     ],
+    suites: &[],
     cme: espressif::MQTT_ERRORS,
     boot: &[&espressif::READY],
     sim_ready: &[],
@@ -507,10 +525,16 @@ const ESP32C3: Model = Model {
     commands: &[espressif::ESP32C3, espressif::COMMON],
     as_written: &[],
     gaps: &[
-        "TLS: `AT+MQTTUSERCFG` with scheme 2 to 5 and 7 to 10, and `AT+CIPSTART` with SSL: the handshake fails; UDP is refused",
+        "TLS with certificates: `AT+MQTTUSERCFG` with scheme 3 to 5 and 8 to 10, since there is no `AT+SYSMFG` yet: the handshake fails",
+        "UDP: `AT+CIPSTART` refuses it",
         "Servers of the module's own: `AT+CIPSERVER`, the access point (`AT+CWSAP`, `AT+CIPAP`), mDNS, SmartConfig, WPS",
         "`AT+CIPSENDEX`, `AT+SAVETRANSLINK`, `AT+CIPTCPOPT`",
         "Bluetooth, HTTP, file system, pins, updates and the sleep modes",
+    ],
+    // Inferred: what mbedTLS offers in an ESP-IDF build.
+    suites: &[
+        0xc02c, 0xc030, 0xc02b, 0xc02f, 0xc024, 0xc028, 0xc023, 0xc027, 0xc00a, 0xc014, 0xc009,
+        0xc013, 0x009d, 0x009c, 0x003d, 0x003c, 0x0035, 0x002f,
     ],
     limits: Limits {
         // Source: ESP-AT documentation, MQTTPUBRAW and MQTTSUB: memory; 1024 bytes with the header. Inferred: 64 KiB.

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::stream::Stream;
+use crate::tls::Acceptor;
 use crate::websocket;
 use broker::{Broker, Config, ConnId, Event, Output, Stats};
 use mqtt::QoS;
@@ -10,14 +11,35 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 /// How long a client that was sent away may take to read what it was sent.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How long a client may take to open a WebSocket.
+/// What runs between TCP and MQTT on a listener.
+#[derive(Clone, Debug)]
+enum Protocol {
+    Plain,
+    WebSocket,
+    Tls(Acceptor),
+}
+
+impl Protocol {
+    async fn open(&self, stream: TcpStream) -> io::Result<Stream> {
+        match self {
+            Self::Plain => Ok(Stream::Tcp(stream)),
+            Self::WebSocket => websocket::accept(stream).await,
+            Self::Tls(acceptor) => {
+                let stream = acceptor.accept(stream).await.map_err(io::Error::other)?;
+                Stream::unwrapped(stream)
+            }
+        }
+    }
+}
+
+/// How long a client may take to open a WebSocket, or for the handshake of TLS.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// A broker that listens. It stops when it is dropped.
@@ -75,7 +97,7 @@ impl BrokerServer {
             addresses: Vec::new(),
         };
         for &address in addresses {
-            let bound = server.listen(address, false).await?;
+            let bound = server.listen(address, Protocol::Plain).await?;
             server.addresses.push(bound);
         }
         Ok((server, events))
@@ -86,16 +108,28 @@ impl BrokerServer {
     /// # Errors
     /// The system's, with the address.
     pub async fn listen_for_websockets(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
-        self.listen(address, true).await
+        self.listen(address, Protocol::WebSocket).await
     }
 
-    async fn listen(&mut self, address: SocketAddr, websocket: bool) -> io::Result<SocketAddr> {
+    /// Listens for MQTT over TLS as well, and says where.
+    ///
+    /// # Errors
+    /// The system's, with the address.
+    pub async fn listen_for_tls(
+        &mut self,
+        address: SocketAddr,
+        acceptor: Acceptor,
+    ) -> io::Result<SocketAddr> {
+        self.listen(address, Protocol::Tls(acceptor)).await
+    }
+
+    async fn listen(&mut self, address: SocketAddr, protocol: Protocol) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
         let bound = listener.local_addr()?;
         self.tasks
-            .spawn(listen(self.shared.clone(), listener, websocket));
+            .spawn(listen(self.shared.clone(), listener, protocol));
         Ok(bound)
     }
 
@@ -178,20 +212,17 @@ impl Shared {
     }
 }
 
-async fn listen(shared: Arc<Shared>, listener: TcpListener, websocket: bool) {
+async fn listen(shared: Arc<Shared>, listener: TcpListener, protocol: Protocol) {
     let mut clients = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     let _ = stream.set_nodelay(true);
-                    let shared = shared.clone();
+                    let (shared, protocol) = (shared.clone(), protocol.clone());
                     clients.spawn(async move {
-                        if !websocket {
-                            return serve(shared, Stream::Tcp(stream)).await;
-                        }
-                        let handshake = websocket::accept(stream);
-                        if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, handshake).await {
+                        let opened = tokio::time::timeout(HANDSHAKE, protocol.open(stream)).await;
+                        if let Ok(Ok(stream)) = opened {
                             serve(shared, stream).await;
                         }
                     });

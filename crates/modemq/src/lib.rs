@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 pub mod broker_server;
+pub mod certificates;
 pub mod client;
 pub mod clock;
 pub mod commands;
@@ -13,6 +14,7 @@ pub mod port;
 pub mod reference;
 pub mod runtime;
 pub mod stream;
+pub mod tls;
 pub mod trace;
 pub mod transcript;
 pub mod websocket;

@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::net::Resolver;
 use crate::port::Port;
 use crate::stream::Stream;
+use crate::tls;
 use crate::trace::Writer;
 use crate::websocket;
 use instant::Instant;
@@ -61,7 +62,7 @@ struct Link {
 }
 
 enum Found {
-    Connected(LinkId, Result<(Stream, IpAddr), NetError>),
+    Connected(LinkId, Result<(Stream, IpAddr), (NetError, Option<String>)>),
     Resolved(QueryId, Result<Vec<IpAddr>, NetError>),
 }
 
@@ -184,9 +185,6 @@ impl Host {
                     transport,
                 } => {
                     self.opening.push(link);
-                    if transport.tls {
-                        self.note("modemq has no TLS yet: the handshake fails".into());
-                    }
                     let (resolver, sender) = (self.resolver.clone(), self.found.0.clone());
                     tokio::spawn(async move {
                         let result = open(&resolver, &host, port, &transport).await;
@@ -296,7 +294,10 @@ impl Host {
                 });
                 self.module.receive_link(now, id, LinkEvent::Opened(peer));
             }
-            Found::Connected(id, Err(error)) => {
+            Found::Connected(id, Err((error, why))) => {
+                if let Some(why) = why {
+                    self.note(why);
+                }
                 self.module.receive_link(now, id, LinkEvent::Failed(error));
             }
             Found::Resolved(query, Ok(addresses)) => {
@@ -348,28 +349,44 @@ impl Link {
     }
 }
 
-/// Opens a link with what runs on top of TCP.
+/// Opens a link with what runs on top of TCP; and says why it failed, when there is more to say than the error.
 async fn open(
     resolver: &Resolver,
     host: &str,
     port: u16,
     transport: &Transport,
-) -> Result<(Stream, IpAddr), NetError> {
-    let stream = resolver.connect(host, port).await?;
-    let peer = stream.peer_addr().map_err(|_| NetError::Reset)?.ip();
-    if transport.tls {
-        return Err(NetError::Tls);
-    }
-    match &transport.websocket {
-        None => Ok((Stream::Tcp(stream), peer)),
-        Some(path) => {
-            let handshake = websocket::connect(stream, host, port, path);
-            match tokio::time::timeout(HANDSHAKE, handshake).await {
-                Ok(Ok(stream)) => Ok((stream, peer)),
-                Ok(Err(_)) => Err(NetError::WebSocket),
-                Err(_) => Err(NetError::Timeout),
+) -> Result<(Stream, IpAddr), (NetError, Option<String>)> {
+    let stream = resolver
+        .connect(host, port)
+        .await
+        .map_err(|error| (error, None))?;
+    let address = stream.peer_addr().map_err(|_| (NetError::Reset, None))?;
+    let stream = match (&transport.tls, &transport.websocket) {
+        (None, None) => Stream::Tcp(stream),
+        (None, Some(path)) => open_websocket(stream, host, port, path).await?,
+        (Some(tls), path) => {
+            let stream = tls::connect(stream, tls).await;
+            let stream = stream.map_err(|why| (NetError::Tls, Some(format!("TLS: {why}"))))?;
+            match path {
+                None => Stream::unwrapped(stream).map_err(|_| (NetError::Other, None))?,
+                Some(path) => open_websocket(stream, host, port, path).await?,
             }
         }
+    };
+    Ok((stream, address.ip()))
+}
+
+async fn open_websocket(
+    stream: impl websocket::Transport,
+    host: &str,
+    port: u16,
+    path: &str,
+) -> Result<Stream, (NetError, Option<String>)> {
+    let handshake = websocket::connect(stream, host, port, path);
+    match tokio::time::timeout(HANDSHAKE, handshake).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err((NetError::WebSocket, Some(format!("WebSocket: {error}")))),
+        Err(_) => Err((NetError::Timeout, None)),
     }
 }
 

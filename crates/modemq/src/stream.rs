@@ -4,6 +4,7 @@ use std::io;
 use std::net::Shutdown;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 /// Bytes to and from a peer, for who waits for readiness and keeps no buffer of its own.
@@ -17,6 +18,23 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// A stream on top of TLS, which a task of its own unwraps.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn unwrapped<S>(mut stream: S) -> io::Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (ours, mut theirs) = UnixStream::pair()?;
+        tokio::spawn(async move {
+            // What goes wrong shows as the end of the stream.
+            let _ = tokio::io::copy_bidirectional_with_sizes(&mut stream, &mut theirs, 4096, 4096)
+                .await;
+        });
+        Ok(Self::Layered(ours))
+    }
+
     /// Reads what is there.
     ///
     /// # Errors

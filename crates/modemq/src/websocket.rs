@@ -3,7 +3,7 @@
 use crate::stream::Stream;
 use futures_util::{SinkExt, StreamExt};
 use std::io;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -12,13 +12,23 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Message};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_async_with_config};
 
+/// What a WebSocket runs on: TCP, or TLS on it.
+pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for S {}
+
 const SUBPROTOCOL: &str = "mqtt";
 
 /// Opens a WebSocket on a connection.
 ///
 /// # Errors
 /// The server does not speak it there, or the path is none.
-pub async fn connect(stream: TcpStream, host: &str, port: u16, path: &str) -> io::Result<Stream> {
+pub async fn connect<S: Transport>(
+    stream: S,
+    host: &str,
+    port: u16,
+    path: &str,
+) -> io::Result<Stream> {
     let uri = format!("ws://{host}:{port}{path}")
         .parse()
         .map_err(io::Error::other)?;
@@ -68,7 +78,7 @@ fn config() -> WebSocketConfig {
 }
 
 /// Unwraps a socket on a task of its own, which ends with either side.
-fn layer(socket: WebSocketStream<TcpStream>) -> io::Result<Stream> {
+fn layer<S: Transport>(socket: WebSocketStream<S>) -> io::Result<Stream> {
     let (ours, theirs) = UnixStream::pair()?;
     // What goes wrong shows as the end of the stream.
     tokio::spawn(async move {
@@ -77,8 +87,8 @@ fn layer(socket: WebSocketStream<TcpStream>) -> io::Result<Stream> {
     Ok(Stream::Layered(ours))
 }
 
-async fn carry(
-    mut socket: WebSocketStream<TcpStream>,
+async fn carry<S: Transport>(
+    mut socket: WebSocketStream<S>,
     mut local: UnixStream,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut buffer = vec![0; 4 * 1024];

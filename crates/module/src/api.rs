@@ -1,5 +1,6 @@
 //! What goes into a module and what comes out of it.
 
+use crate::tls::Tls;
 use instant::Instant;
 use std::fmt;
 use std::net::IpAddr;
@@ -32,7 +33,7 @@ pub enum LinkEvent<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transport {
     /// TLS.
-    pub tls: bool,
+    pub tls: Option<Tls>,
     /// A WebSocket on top, at this path of the server; the bytes of a link are then the payload of its binary messages.
     pub websocket: Option<String>,
 }

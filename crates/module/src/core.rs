@@ -117,6 +117,8 @@ pub(crate) struct Core {
     info: Vec<u8>,
     /// Its last line has no end.
     info_is_open: bool,
+    /// It may hold a private key: the trace tells its length alone.
+    info_is_secret: bool,
     /// Why the module last started: the number that `AT*EXINFO?` prints.
     pub(crate) boot_reason: u8,
     power: bool,
@@ -147,6 +149,7 @@ impl Core {
             completed: None,
             info: Vec::new(),
             info_is_open: false,
+            info_is_secret: false,
             boot_reason: 0,
             power: false,
             booted: false,
@@ -174,6 +177,12 @@ impl Core {
     pub(crate) fn info_bytes(&mut self, bytes: &[u8]) {
         self.info_separator();
         self.info.extend_from_slice(bytes);
+    }
+
+    /// [`Core::info_bytes`] for what may be a private key.
+    pub(crate) fn info_secret(&mut self, bytes: &[u8]) {
+        self.info_bytes(bytes);
+        self.info_is_secret = true;
     }
 
     /// [`Core::info_text`] for a line that the firmware prints without its end.
@@ -219,7 +228,12 @@ impl Core {
     pub(crate) fn finish(&mut self, outcome: Outcome) {
         let info = std::mem::take(&mut self.info);
         let is_open = std::mem::take(&mut self.info_is_open);
-        if is_open {
+        if std::mem::take(&mut self.info_is_secret) {
+            let mut frame = self.frame(&info);
+            frame.told = self.told(format!("<{} bytes of a file>", info.len()).as_bytes());
+            let delay = self.span(self.model.timing.reply);
+            self.terminal.send(self.now + delay, frame);
+        } else if is_open {
             let delay = self.span(self.model.timing.reply);
             let frame = self.raw(&info);
             self.terminal.send(self.now + delay, frame);
@@ -457,6 +471,7 @@ impl Core {
         self.completed = None;
         self.info.clear();
         self.info_is_open = false;
+        self.info_is_secret = false;
         self.arriving.clear();
         self.arriving_len = 0;
         self.terminal = new_terminal(self.model, &self.config);

@@ -34,9 +34,11 @@ mod link;
 mod network;
 mod radio;
 mod terminal;
+mod tls;
 mod wifi;
 
 pub use api::*;
+pub use tls::{Tls, TlsVersion};
 
 use crate::core::{Core, Outcome};
 use crate::family::Family;
@@ -362,8 +364,14 @@ impl Module {
     }
 
     fn finish_data(&mut self, end: DataEnd) {
-        let data = self.core.terminal.take_data();
-        self.core.trace(|| TraceKind::FromHost(data.clone()));
+        let (data, how) = self.core.terminal.take_data();
+        self.core.trace(|| {
+            TraceKind::FromHost(if how.secret {
+                format!("<{} bytes of a file>", data.len()).into_bytes()
+            } else {
+                data.clone()
+            })
+        });
         let outcome = self.family.data(&mut self.core, &data, end);
         let rest = self.waiting.take().unwrap_or_default();
         self.conclude(outcome, rest);

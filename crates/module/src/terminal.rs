@@ -46,6 +46,8 @@ pub(crate) struct DataMode {
     /// Ends when no byte comes for so long; or, when `in_all`, so long after the prompt. `None`: it waits for ever.
     pub(crate) idle: Option<Duration>,
     pub(crate) in_all: bool,
+    /// It may be a private key: the trace tells its length alone.
+    pub(crate) secret: bool,
 }
 
 /// Why data ended.
@@ -336,11 +338,11 @@ impl Terminal {
         }
     }
 
-    /// The data that was taken; the command runs on.
-    pub(crate) fn take_data(&mut self) -> Vec<u8> {
+    /// The data that was taken, and how; the command runs on.
+    pub(crate) fn take_data(&mut self) -> (Vec<u8>, DataMode) {
         match std::mem::replace(&mut self.mode, Mode::Busy) {
-            Mode::Data { data, .. } => data,
-            _ => Vec::new(),
+            Mode::Data { data, how, .. } => (data, how),
+            _ => (Vec::new(), DataMode::default()),
         }
     }
 

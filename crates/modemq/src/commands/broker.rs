@@ -2,12 +2,16 @@
 
 use super::Error;
 use crate::broker_server::BrokerServer;
+use crate::certificates;
 use crate::clock::Clock;
+use crate::tls::{self, Acceptor, Server};
 use crate::trace::escape;
 use broker::{Config, Event};
 use clap::Args as ClapArgs;
+use module::TlsVersion;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,7 +21,11 @@ use std::time::Duration;
   modemq broker
       on 127.0.0.1:1883, for everybody on this machine
   modemq broker --listen 127.0.0.1:0 --user dev:secret --trace
-      on a free port, which is printed; one user; what happens is shown")]
+      on a free port, which is printed; one user; what happens is shown
+  modemq broker --tls 127.0.0.1:8883 --mutual-tls 127.0.0.1:8884 --certificates certs
+      with TLS; certificates for broker and client are made in ./certs, ready for FSWRITE or QFUPL
+  modemq broker --tls 127.0.0.1:8883 --certificates certs --tls-suites 0XC02F --tls-versions 1.2
+      a strict server: does my firmware reach it?")]
 pub struct Args {
     /// Where it listens; port 0 is any free one. May be repeated
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
@@ -26,6 +34,26 @@ pub struct Args {
     /// Where it listens for MQTT on WebSockets, at any path; port 0 is any free one. May be repeated
     #[arg(long, value_name = "ADDR")]
     websocket: Vec<SocketAddr>,
+
+    /// Where it listens for MQTT over TLS. May be repeated
+    #[arg(long, value_name = "ADDR", requires = "certificates")]
+    tls: Vec<SocketAddr>,
+
+    /// The same, for clients that show a certificate of the CA. May be repeated
+    #[arg(long, value_name = "ADDR", requires = "certificates")]
+    mutual_tls: Vec<SocketAddr>,
+
+    /// Where ca.crt, server.crt and server.key are, in PEM; made there, with client.crt and client.key, when they are not
+    #[arg(long, value_name = "DIR")]
+    certificates: Option<PathBuf>,
+
+    /// The only cipher suites that TLS takes, as AT+SSLCFG and AT+QSSLCFG number them
+    #[arg(long, value_name = "0XHHHH", value_delimiter = ',', value_parser = tls::parse_suite)]
+    tls_suites: Vec<u16>,
+
+    /// The versions that TLS takes: 1.0, 1.1, 1.2, or a range of them
+    #[arg(long, value_name = "V[-V]", default_value = "1.0-1.2", value_parser = tls::parse_versions)]
+    tls_versions: (TlsVersion, TlsVersion),
 
     /// Let in this user only. May be repeated
     #[arg(long, value_name = "NAME:PASSWORD", value_parser = parse_user)]
@@ -74,6 +102,31 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
     for address in args.websocket {
         let address = server.listen_for_websockets(address).await?;
         writeln!(std::io::stdout(), "broker on ws://{address}")?;
+    }
+    if let Some(folder) = &args.certificates {
+        certificates::provide(folder)?;
+        let read = |name| {
+            let path = folder.join(name);
+            std::fs::read(&path).map_err(|error| {
+                std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+            })
+        };
+        let (certificate, key) = (read("server.crt")?, read("server.key")?);
+        for (addresses, mutual) in [(&args.tls, false), (&args.mutual_tls, true)] {
+            let authorities = mutual.then(|| read("ca.crt")).transpose()?;
+            let acceptor = Acceptor::new(&Server {
+                certificate: &certificate,
+                key: &key,
+                client_authorities: authorities.as_deref(),
+                suites: &args.tls_suites,
+                versions: args.tls_versions,
+            })?;
+            for address in addresses {
+                let address = server.listen_for_tls(*address, acceptor.clone()).await?;
+                let kind = if mutual { "mutual TLS" } else { "TLS" };
+                writeln!(std::io::stdout(), "broker on {kind} {address}")?;
+            }
+        }
     }
     std::io::stdout().flush()?;
     while let Some(event) = events.recv().await {

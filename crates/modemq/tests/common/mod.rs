@@ -11,7 +11,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -30,6 +30,11 @@ impl Running {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
         line.trim_end().into()
+    }
+
+    /// What it writes to standard error, when that was asked for.
+    pub fn trace(&mut self) -> std::process::ChildStderr {
+        self.child.stderr.take().unwrap()
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {
@@ -121,25 +126,55 @@ impl Broker {
 
     /// Debian's Mosquitto.
     pub fn mosquitto() -> Self {
-        Self::mosquitto_on::<1>("").0
+        Self::mosquitto_on(&[""]).0
     }
 
     /// Debian's Mosquitto, with WebSockets at the second part.
     pub fn mosquitto_with_websockets() -> (Self, SocketAddr) {
-        let (broker, [_, websockets]) = Self::mosquitto_on("protocol websockets\n");
+        let (broker, [_, websockets]) = Self::mosquitto_on(&["", "protocol websockets\n"]);
         (broker, websockets)
     }
 
-    /// Mosquitto on so many addresses; these settings are for the listeners after the first.
-    fn mosquitto_on<const N: usize>(further: &str) -> (Self, [SocketAddr; N]) {
+    /// Ours, with TLS at the second part and mutual TLS at the third; what is given comes on top.
+    pub fn ours_with_tls(folder: &Path, args: &[&str]) -> (Self, [SocketAddr; 2]) {
+        let folder = folder.to_str().unwrap();
+        let addresses = [
+            "--tls",
+            "127.0.0.1:0",
+            "--mutual-tls",
+            "127.0.0.1:0",
+            "--certificates",
+            folder,
+        ];
+        let mut broker = Self::ours(&[&addresses, args].concat());
+        let tls = [(); 2].map(|()| {
+            let line = broker.program.line();
+            line.rsplit(' ').next().unwrap().parse().unwrap()
+        });
+        (broker, tls)
+    }
+
+    /// Debian's Mosquitto, with TLS at the second part and mutual TLS at the third.
+    pub fn mosquitto_with_tls(folder: &Path) -> (Self, [SocketAddr; 2]) {
+        // It gives up its rights, and could not read a key that is root's.
+        let folder = folder.display();
+        let tls = format!(
+            "certfile {folder}/server.crt\nkeyfile {folder}/server.key\ncafile {folder}/ca.crt\nciphers ALL:@SECLEVEL=0\n"
+        );
+        let mutual = format!("{tls}require_certificate true\n");
+        let (broker, [_, tls, mutual]) = Self::mosquitto_on(&["", &tls, &mutual]);
+        (broker, [tls, mutual])
+    }
+
+    /// Mosquitto on so many addresses, each with its settings.
+    fn mosquitto_on<const N: usize>(listeners: &[&str; N]) -> (Self, [SocketAddr; N]) {
         // It cannot be asked for a free port: some that were free a moment ago are tried, and others when they are taken.
         for _ in 0..20 {
-            let listeners: [TcpListener; N] =
+            let bound: [TcpListener; N] =
                 std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-            let free = listeners.map(|listener| listener.local_addr().unwrap());
-            let mut settings = "allow_anonymous true\n".to_owned();
-            for (index, address) in free.iter().enumerate() {
-                let further = if index == 0 { "" } else { further };
+            let free = bound.map(|listener| listener.local_addr().unwrap());
+            let mut settings = "allow_anonymous true\nuser root\n".to_owned();
+            for (address, further) in free.iter().zip(listeners) {
                 settings += &format!("listener {} 127.0.0.1\n{further}", address.port());
             }
             let file = temporary("mosquitto");
@@ -186,8 +221,25 @@ fn mosquitto_program() -> &'static str {
         "/usr/bin/mosquitto",
     ]
     .into_iter()
-    .find(|path| std::path::Path::new(path).exists())
+    .find(|path| Path::new(path).exists())
     .expect("these tests need Mosquitto: apt-get install -y mosquitto")
+}
+
+/// A folder for a test, gone with it.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new(kind: &str) -> Self {
+        let path = temporary(kind);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// A name for a file or link that no other test has.
@@ -207,6 +259,23 @@ impl Host {
     /// A module on a TCP port, and a host on its line.
     pub fn with_module(model: &str, args: &[&str]) -> (Running, Self) {
         let mut module = start(&[&["module", model, "--tcp", "127.0.0.1:0"], args].concat());
+        let host = Self::connect(address_of(&module.line()));
+        (module, host)
+    }
+
+    /// The same, with its trace on standard error.
+    pub fn with_traced_module(model: &str) -> (Running, Self) {
+        let mut command = modemq(&[
+            "module",
+            model,
+            "--tcp",
+            "127.0.0.1:0",
+            "--pace",
+            "fast",
+            "--trace",
+        ]);
+        command.stderr(Stdio::piped());
+        let mut module = running(command);
         let host = Self::connect(address_of(&module.line()));
         (module, host)
     }
@@ -248,6 +317,14 @@ impl Host {
     pub fn command(&mut self, command: &str, frames: &[&str]) {
         self.send(format!("{command}\r").as_bytes());
         self.expect(&format!("{command}\r"));
+        for frame in frames {
+            self.expect(&format!("\r\n{frame}\r\n"));
+        }
+    }
+
+    /// Sends a command and expects these frames.
+    pub fn command_without_echo(&mut self, command: &str, frames: &[&str]) {
+        self.send(format!("{command}\r").as_bytes());
         for frame in frames {
             self.expect(&format!("\r\n{frame}\r\n"));
         }

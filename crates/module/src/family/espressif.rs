@@ -12,6 +12,7 @@ use crate::api::{LinkEvent, LinkId, NetError, Output, QueryId};
 use crate::core::{Core, Outcome};
 use crate::radio::Change;
 use crate::terminal::DataEnd;
+use crate::tls::Tls;
 use crate::wifi::{News, State, Station, Target, bssid};
 use dialect::espressif::{self as esp, mqtt_error};
 use dialect::{Form, Model, ParseError, Statement, Value};
@@ -886,4 +887,13 @@ impl Family for Espressif {
 /// What `rssi` of `+CSQ` is in dBm. Source: 3GPP TS 27.007 §8.5.
 fn dbm(core: &Core) -> i64 {
     i64::from(core.radio.world.rssi) * 2 - 113
+}
+
+/// TLS without certificates.
+// Inferred: the versions that the build of ESP-IDF has.
+fn tls(core: &Core) -> Tls {
+    Tls {
+        suites: core.model.suites.to_vec(),
+        ..Tls::default()
+    }
 }

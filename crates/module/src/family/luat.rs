@@ -11,6 +11,7 @@ use crate::link::{Link, News, Phase};
 use crate::network::{sim_code, sim_error};
 use crate::radio::{Change, DEFAULT_CID, SavedApn};
 use crate::terminal::{DataEnd, DataMode};
+use crate::tls::{Settings, Tls};
 use dialect::{Form, Model, ParseError, Problem, Statement, Value, basic, luat, network};
 use instant::Instant;
 use mqtt::{Connect, Event, QoS, SessionConfig, Suback, Version, Will};
@@ -562,16 +563,22 @@ impl Luat {
             Phase::Closed | Phase::Dead => {}
         }
         let mux = self.scene.mux;
-        if tls {
-            core.note(|| "TLS is not built into this module yet; AT+MIPSTART works".into());
-            tell(
-                core,
-                &mut self.inbox,
-                self.hex,
-                mux,
-                &News::OpenFailed(NetError::Tls),
-            );
-        } else if core.radio.is_active(DEFAULT_CID) || core.radio.activate(DEFAULT_CID) {
+        let tls = match tls.then(|| handshake(core, host)).transpose() {
+            Ok(tls) => tls,
+            Err(missing) => {
+                // Inferred: told when the connection is made, not when the file is named.
+                core.note(|| missing);
+                tell(
+                    core,
+                    &mut self.inbox,
+                    self.hex,
+                    mux,
+                    &News::OpenFailed(NetError::Tls),
+                );
+                return Outcome::Ok;
+            }
+        };
+        if core.radio.is_active(DEFAULT_CID) || core.radio.activate(DEFAULT_CID) {
             let transport = Transport {
                 tls,
                 ..Transport::default()
@@ -968,7 +975,7 @@ impl Luat {
                 };
                 let len = (values.int(2).unwrap_or(0) as usize).min(file.len() - from);
                 let head: &[u8] = if self.read_head { b"+FSREAD: " } else { b"" };
-                core.info_bytes(&[head, &file[from..from + len]].concat());
+                core.info_secret(&[head, &file[from..from + len]].concat());
             }),
             "+FSWRITE" => match core.files.read(path) {
                 Ok(_) => {
@@ -981,6 +988,7 @@ impl Luat {
                         prompt: b">",
                         len,
                         max: len.unwrap_or(0),
+                        secret: true,
                         idle: Some(Duration::from_secs(values.int(3).unwrap_or(1) as u64)),
                         in_all: true,
                         ..DataMode::default()
@@ -1276,6 +1284,21 @@ fn configure_tls(core: &mut Core, statement: &Statement<'_>) -> Outcome {
     core.kept.insert(key, value);
     Outcome::Ok
 }
+
+/// What the handshake of AT+SSLMIPSTART will be.
+fn handshake(core: &Core, host: &str) -> Result<Tls, String> {
+    let settings = Settings {
+        get: &|name| {
+            core.kept
+                .get(&format!("sslcfg/{MQTT_CONTEXT}/{name}"))
+                .cloned()
+        },
+    };
+    settings.tls(core, host)
+}
+
+/// The context of AT+SSLCFG that MQTT uses. Source: tutorial; manual.
+const MQTT_CONTEXT: u8 = 88;
 
 /// The settings of AT+SSLCFG with their defaults.
 // Inferred: the defaults; the manual names none.

@@ -78,7 +78,8 @@ struct Config {
     hex: [bool; 2],
     /// Keep messages; show their length.
     recv: [bool; 2],
-    tls: bool,
+    /// The context of AT+QSSLCFG.
+    tls: Option<i64>,
     huawei: Option<(String, String)>,
 }
 
@@ -114,7 +115,7 @@ impl Quectel {
             version: 3,
             hex: [false; 2],
             recv: [false; 2],
-            tls: false,
+            tls: None,
             huawei: None,
         };
         Self {
@@ -548,7 +549,7 @@ impl Quectel {
             "dataformat" => config.hex = [1, 2].map(|place| number(place) == Some(1)),
             "send/mode" => config.hex[0] = number(1) == Some(1),
             "recv/mode" => config.recv = [1, 2].map(|place| number(place) == Some(1)),
-            "ssl" => config.tls = number(1) == Some(1),
+            "ssl" => config.tls = (number(1) == Some(1)).then(|| number(2).unwrap_or(0)),
             "hwauth" => config.huawei = Some((text(1), text(2))),
             // Stored by the firmware, and of no effect here.
             _ => {}
@@ -568,14 +569,28 @@ impl Quectel {
             core.report(&q::OPEN, &[id.into(), 2.into()]);
         } else if !core.radio.is_active(DEFAULT_CID) && !core.radio.activate(DEFAULT_CID) {
             core.report(&q::OPEN, &[id.into(), 3.into()]);
-        } else if client.config.tls {
-            core.note(|| "TLS is not built into this module yet".into());
-            core.report(&q::OPEN, &[id.into(), (-1).into()]);
         } else {
+            let tls = client
+                .config
+                .tls
+                .map(|context| self.device.handshake(core, context, host));
+            let tls = match tls.transpose() {
+                Ok(tls) => tls,
+                Err(missing) => {
+                    // Inferred: told when the connection is made, not when the file is named.
+                    core.note(|| missing);
+                    core.report(&q::OPEN, &[id.into(), (-1).into()]);
+                    return Outcome::Ok;
+                }
+            };
+            let transport = Transport {
+                tls,
+                ..Transport::default()
+            };
             client.link = Link::new(session_config(model, &client.config));
             client.host = host.into();
             client.port = port;
-            client.link.open(core, host, port, Transport::default());
+            client.link.open(core, host, port, transport);
             client.give_up = Some(core.now + OPEN_TIMEOUT);
         }
         Outcome::Ok
@@ -714,7 +729,7 @@ impl Quectel {
             cancel: len.is_none(),
             max: core.model.limits.publish_data,
             idle: Some(DATA_IDLE),
-            in_all: false,
+            ..DataMode::default()
         })
     }
 
@@ -850,7 +865,10 @@ impl Config {
             "dataformat" => self.hex.map(|on| u8::from(on).to_string()).join(","),
             "send/mode" => u8::from(self.hex[0]).to_string(),
             "recv/mode" => self.recv.map(|on| u8::from(on).to_string()).join(","),
-            "ssl" => u8::from(self.tls).to_string(),
+            "ssl" => match self.tls {
+                Some(context) => format!("1,{context}"),
+                None => "0".into(),
+            },
             "pdpcid" => "1".into(),
             "hwauth" => self
                 .huawei
@@ -883,7 +901,12 @@ impl Teller<'_> {
                 false
             }
             News::OpenFailed(error) => {
-                let code = if *error == NetError::Dns { 4 } else { 5 };
+                // Source: forums.quectel.com 3562 for the handshake.
+                let code = match error {
+                    NetError::Dns => 4,
+                    NetError::Tls => -1,
+                    _ => 5,
+                };
                 core.report(&q::OPEN, &[index.into(), code.into()]);
                 true
             }

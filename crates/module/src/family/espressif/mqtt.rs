@@ -6,6 +6,7 @@ use crate::core::{Core, Outcome};
 use crate::family::qos;
 use crate::link::{Link, News, Phase};
 use crate::terminal::{DataEnd, DataMode};
+use crate::tls::Tls;
 use dialect::{Form, Model, Statement, Value, espressif as esp};
 use instant::Instant;
 use mqtt::{Connect, Event, PacketId, QoS, SessionConfig, Will};
@@ -390,8 +391,17 @@ impl Mqtt {
         let Some(settings) = &self.settings else {
             return;
         };
+        // The certificates of schemes 3 to 5 and 8 to 10 are in a partition that this module does not have.
+        let tls = match settings.scheme {
+            2 | 7 => Some(super::tls(core)),
+            3..=5 | 8..=10 => Some(Tls {
+                authorities: Some(Vec::new()),
+                ..super::tls(core)
+            }),
+            _ => None,
+        };
         let transport = Transport {
-            tls: matches!(settings.scheme, 2..=5 | 7..=10),
+            tls,
             websocket: (settings.scheme >= 6).then(|| match settings.path.strip_prefix('/') {
                 Some(_) => settings.path.clone(),
                 None => format!("/{}", settings.path),

@@ -625,7 +625,7 @@ impl Socket {
             host,
             port,
             transport: Transport {
-                tls: self.kind == "SSL",
+                tls: (self.kind == "SSL").then(|| super::tls(core)),
                 ..Transport::default()
             },
         });

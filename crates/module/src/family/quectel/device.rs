@@ -9,6 +9,7 @@ use crate::files::FileError;
 use crate::network::sim_error;
 use crate::radio::DEFAULT_CID;
 use crate::terminal::{DataEnd, DataMode};
+use crate::tls::{Settings, Tls};
 use dialect::model::Bearer;
 use dialect::{Form, Line, Statement, Value, quectel as q};
 use instant::Instant;
@@ -265,6 +266,19 @@ impl Device {
         Outcome::Ok
     }
 
+    /// What the handshake of a connection with this context will be.
+    pub(super) fn handshake(&self, core: &Core, context: i64, host: &str) -> Result<Tls, String> {
+        let find = |name: &str| {
+            let mut settings = self.tls.iter();
+            let found = settings.find(|((own, option), _)| *own == context && *option == name);
+            found.map(|(_, value)| plain_name(value.trim_matches('"').as_bytes()).to_vec())
+        };
+        let settings = Settings {
+            get: &|name| find(name).map(|value| String::from_utf8_lossy(&value).into_owned()),
+        };
+        settings.tls(core, host)
+    }
+
     fn upload(&mut self, core: &mut Core, statement: &Statement<'_>) -> Outcome {
         let values = &statement.values;
         let name = plain_name(values.text(0)).to_vec();
@@ -284,6 +298,7 @@ impl Device {
             len: Some(size),
             cancel: true,
             max: size,
+            secret: true,
             idle: Some(Duration::from_secs(values.int(2).unwrap_or(5) as u64)),
             ..DataMode::default()
         })

@@ -1,0 +1,353 @@
+//! TLS by OpenSSL: it alone among the libraries speaks what the modules speak, down to TLS 1.0, RSA key exchange, 3DES and RC4.
+
+use module::{Tls, TlsVersion};
+use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Private};
+use openssl::provider::Provider;
+use openssl::ssl::{
+    Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions, SslVerifyMode, SslVersion,
+};
+use openssl::stack::Stack;
+use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::verify::X509VerifyFlags;
+use openssl::x509::{X509, X509VerifyResult};
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Once;
+use tokio::net::TcpStream;
+use tokio_openssl::SslStream;
+
+/// The cipher suites of the modules: IANA's number and OpenSSL's name.
+const SUITES: &[(u16, &str)] = &[
+    (0x0004, "RC4-MD5"),
+    (0x0005, "RC4-SHA"),
+    (0x000a, "DES-CBC3-SHA"),
+    (0x002f, "AES128-SHA"),
+    (0x0035, "AES256-SHA"),
+    (0x003c, "AES128-SHA256"),
+    (0x003d, "AES256-SHA256"),
+    (0x009c, "AES128-GCM-SHA256"),
+    (0x009d, "AES256-GCM-SHA384"),
+    (0xc007, "ECDHE-ECDSA-RC4-SHA"),
+    (0xc008, "ECDHE-ECDSA-DES-CBC3-SHA"),
+    (0xc009, "ECDHE-ECDSA-AES128-SHA"),
+    (0xc00a, "ECDHE-ECDSA-AES256-SHA"),
+    (0xc011, "ECDHE-RSA-RC4-SHA"),
+    (0xc012, "ECDHE-RSA-DES-CBC3-SHA"),
+    (0xc013, "ECDHE-RSA-AES128-SHA"),
+    (0xc014, "ECDHE-RSA-AES256-SHA"),
+    (0xc023, "ECDHE-ECDSA-AES128-SHA256"),
+    (0xc024, "ECDHE-ECDSA-AES256-SHA384"),
+    (0xc027, "ECDHE-RSA-AES128-SHA256"),
+    (0xc028, "ECDHE-RSA-AES256-SHA384"),
+    (0xc02b, "ECDHE-ECDSA-AES128-GCM-SHA256"),
+    (0xc02c, "ECDHE-ECDSA-AES256-GCM-SHA384"),
+    (0xc02f, "ECDHE-RSA-AES128-GCM-SHA256"),
+    (0xc030, "ECDHE-RSA-AES256-GCM-SHA384"),
+];
+
+/// A cipher suite by its number, as `0X0035`.
+///
+/// # Errors
+/// It is none that a module has.
+pub fn parse_suite(text: &str) -> Result<u16, String> {
+    let digits = text.trim_start_matches("0x").trim_start_matches("0X");
+    let number = u16::from_str_radix(digits, 16).ok();
+    number
+        .filter(|number| SUITES.iter().any(|(own, _)| own == number))
+        .ok_or_else(|| {
+            let all: Vec<_> = SUITES
+                .iter()
+                .map(|(number, name)| format!("0X{number:04X} {name}"))
+                .collect();
+            format!("there are {}", all.join(", "))
+        })
+}
+
+/// A version, or a range of them, as `1.0-1.2`.
+///
+/// # Errors
+/// There is no such version, or the range is empty.
+pub fn parse_versions(text: &str) -> Result<(TlsVersion, TlsVersion), String> {
+    let version = |text: &str| match text {
+        "1.0" => Ok(TlsVersion::Tls10),
+        "1.1" => Ok(TlsVersion::Tls11),
+        "1.2" => Ok(TlsVersion::Tls12),
+        _ => Err("there are 1.0, 1.1, 1.2 and ranges such as 1.0-1.2".to_string()),
+    };
+    let (lowest, highest) = text.split_once('-').unwrap_or((text, text));
+    let versions = (version(lowest)?, version(highest)?);
+    if versions.0 > versions.1 {
+        return Err("the lower version comes first".into());
+    }
+    Ok(versions)
+}
+
+/// Does the handshake of a module.
+///
+/// # Errors
+/// Why it failed, in words.
+pub async fn connect(stream: TcpStream, tls: &Tls) -> Result<SslStream<TcpStream>, String> {
+    let (context, missing) = client_context(tls)?;
+    let mut ssl = Ssl::new(&context).map_err(words)?;
+    if let Some(name) = &tls.server_name
+        && name.parse::<IpAddr>().is_err()
+    {
+        ssl.set_hostname(name).map_err(words)?;
+    }
+    let mut stream = SslStream::new(ssl, stream).map_err(words)?;
+    let handshake = Pin::new(&mut stream).connect();
+    let why = match tokio::time::timeout(tls.timeout, handshake).await {
+        Ok(Ok(())) => return Ok(stream),
+        Ok(Err(error)) => handshake_words(&error, stream.ssl().verify_result()),
+        Err(_) => format!("no end of the handshake within {} s", tls.timeout.as_secs()),
+    };
+    Err(match missing.as_slice() {
+        [] => why,
+        missing => format!(
+            "{why} (offered without {}, which this build's library lacks)",
+            missing.join(", ")
+        ),
+    })
+}
+
+/// What the module offers and checks; and its suites that the library does not have.
+fn client_context(tls: &Tls) -> Result<(SslContext, Vec<String>), String> {
+    let mut builder = builder(SslMethod::tls_client(), tls.versions)?;
+    let missing = set_suites(&mut builder, &tls.suites)?;
+    let Some(authorities) = &tls.authorities else {
+        builder.set_verify(SslVerifyMode::NONE);
+        set_identity(&mut builder, tls)?;
+        return Ok((builder.build(), missing));
+    };
+    let mut store = X509StoreBuilder::new().map_err(words)?;
+    let found = certificates(authorities);
+    if found.is_empty() {
+        return Err("the CA file holds no certificate that can be read".into());
+    }
+    for certificate in found {
+        store.add_cert(certificate).map_err(words)?;
+    }
+    builder
+        .set_verify_cert_store(store.build())
+        .map_err(words)?;
+    let param = builder.verify_param_mut();
+    // The embedded libraries take any certificate of the file for a root, whoever signed it, and mind no key's size.
+    let mut flags = X509VerifyFlags::PARTIAL_CHAIN;
+    param.set_auth_level(0);
+    match tls.time {
+        Some(time) => param.set_time(time),
+        None => flags |= X509VerifyFlags::NO_CHECK_TIME,
+    }
+    param.set_flags(flags).map_err(words)?;
+    if let Some(name) = &tls.expected_name {
+        match name.parse::<IpAddr>() {
+            Ok(address) => param.set_ip(address),
+            Err(_) => param.set_host(name),
+        }
+        .map_err(words)?;
+    }
+    builder.set_verify(SslVerifyMode::PEER);
+    set_identity(&mut builder, tls)?;
+    Ok((builder.build(), missing))
+}
+
+/// The module's own certificate, with those that stand behind it in the same file.
+fn set_identity(builder: &mut SslContextBuilder, tls: &Tls) -> Result<(), String> {
+    let Some((certificate, key)) = &tls.identity else {
+        return Ok(());
+    };
+    let key = private_key(key).ok_or("the client's key cannot be read")?;
+    let mut chain = certificates(certificate).into_iter();
+    let own = chain
+        .next()
+        .ok_or("the client's certificate cannot be read")?;
+    builder.set_certificate(&own).map_err(words)?;
+    for certificate in chain {
+        builder.add_extra_chain_cert(certificate).map_err(words)?;
+    }
+    let matches = builder.set_private_key(&key);
+    matches.map_err(|_| "the client's key does not belong to its certificate".to_string())
+}
+
+/// How a broker's listener does its handshakes.
+#[derive(Clone)]
+pub struct Acceptor(SslContext);
+
+impl std::fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Acceptor").finish_non_exhaustive()
+    }
+}
+
+/// What a broker shows and asks for: certificates and key in PEM.
+#[derive(Clone, Copy, Debug)]
+pub struct Server<'a> {
+    /// Its certificate, with the chain behind it.
+    pub certificate: &'a [u8],
+    /// Its private key.
+    pub key: &'a [u8],
+    /// Whose certificates the clients must show; `None`: they show none.
+    pub client_authorities: Option<&'a [u8]>,
+    /// The only cipher suites that it takes, by IANA's numbers; none: all that the library has.
+    pub suites: &'a [u16],
+    /// The lowest and the highest version.
+    pub versions: (TlsVersion, TlsVersion),
+}
+
+impl Acceptor {
+    /// Prepares a listener.
+    ///
+    /// # Errors
+    /// What is wrong with certificate or key, in words.
+    pub fn new(server: &Server<'_>) -> Result<Self, String> {
+        let mut builder = builder(SslMethod::tls_server(), server.versions)?;
+        if server.suites.is_empty() {
+            builder
+                .set_cipher_list("ALL:!aNULL:!eNULL:@SECLEVEL=0")
+                .map_err(words)?;
+        } else {
+            set_suites(&mut builder, server.suites)?;
+        }
+        let mut chain = certificates(server.certificate).into_iter();
+        let own = chain
+            .next()
+            .ok_or("the server's certificate cannot be read")?;
+        builder.set_certificate(&own).map_err(words)?;
+        for certificate in chain {
+            builder.add_extra_chain_cert(certificate).map_err(words)?;
+        }
+        let key = private_key(server.key).ok_or("the server's key cannot be read")?;
+        let matches = builder.set_private_key(&key);
+        matches.map_err(|_| "the server's key does not belong to its certificate")?;
+        builder.set_session_id_context(b"modemq").map_err(words)?;
+        if let Some(authorities) = server.client_authorities {
+            let mut store = X509StoreBuilder::new().map_err(words)?;
+            let mut names = Stack::new().map_err(words)?;
+            for certificate in certificates(authorities) {
+                names
+                    .push(certificate.subject_name().to_owned().map_err(words)?)
+                    .map_err(words)?;
+                store.add_cert(certificate).map_err(words)?;
+            }
+            builder
+                .set_verify_cert_store(store.build())
+                .map_err(words)?;
+            builder.set_client_ca_list(names);
+            builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+        }
+        Ok(Self(builder.build()))
+    }
+
+    /// Does the handshake of a server.
+    ///
+    /// # Errors
+    /// Why it failed, in words.
+    pub async fn accept(&self, stream: TcpStream) -> Result<SslStream<TcpStream>, String> {
+        let ssl = Ssl::new(&self.0).map_err(words)?;
+        let mut stream = SslStream::new(ssl, stream).map_err(words)?;
+        match Pin::new(&mut stream).accept().await {
+            Ok(()) => Ok(stream),
+            Err(error) => Err(handshake_words(&error, stream.ssl().verify_result())),
+        }
+    }
+}
+
+fn builder(
+    method: SslMethod,
+    (lowest, highest): (TlsVersion, TlsVersion),
+) -> Result<SslContextBuilder, String> {
+    load_providers();
+    let version = |version| match version {
+        TlsVersion::Ssl30 => Err("this build's library does not speak SSL 3.0".to_string()),
+        TlsVersion::Tls10 => Ok(SslVersion::TLS1),
+        TlsVersion::Tls11 => Ok(SslVersion::TLS1_1),
+        TlsVersion::Tls12 => Ok(SslVersion::TLS1_2),
+    };
+    let mut builder = SslContext::builder(method).map_err(words)?;
+    // What is too weak for OpenSSL is what the modules have.
+    builder.set_security_level(0);
+    builder.set_options(SslOptions::NO_TICKET | SslOptions::NO_COMPRESSION);
+    builder
+        .set_min_proto_version(Some(version(lowest)?))
+        .map_err(words)?;
+    builder
+        .set_max_proto_version(Some(version(highest)?))
+        .map_err(words)?;
+    Ok(builder)
+}
+
+/// Allows these suites and no others; returns those that the library does not have.
+fn set_suites(builder: &mut SslContextBuilder, suites: &[u16]) -> Result<Vec<String>, String> {
+    let (mut usable, mut missing) = (Vec::new(), Vec::new());
+    for suite in suites {
+        let name = SUITES
+            .iter()
+            .find(|(number, _)| number == suite)
+            .map(|(_, name)| *name);
+        // A name that the library does not know is an error when it stands alone.
+        match name.filter(|name| {
+            builder
+                .set_cipher_list(&format!("{name}:@SECLEVEL=0"))
+                .is_ok()
+        }) {
+            Some(name) => usable.push(name),
+            None => missing.push(format!("0X{suite:04X}")),
+        }
+    }
+    if usable.is_empty() {
+        return Err(format!(
+            "this build's library has none of the suites {}",
+            missing.join(", ")
+        ));
+    }
+    let list = format!("{}:@SECLEVEL=0", usable.join(":"));
+    builder.set_cipher_list(&list).map_err(words)?;
+    Ok(missing)
+}
+
+/// RC4 and 3DES are in a part of OpenSSL that is loaded on demand.
+fn load_providers() {
+    static LOADED: Once = Once::new();
+    LOADED.call_once(|| {
+        for name in ["default", "legacy"] {
+            if let Ok(provider) = Provider::load(None, name) {
+                // It unloads itself when it is dropped.
+                std::mem::forget(provider);
+            }
+        }
+    });
+}
+
+/// The certificates of a file in PEM, or the one of a file in DER.
+fn certificates(file: &[u8]) -> Vec<X509> {
+    match X509::stack_from_pem(file) {
+        Ok(found) if !found.is_empty() => found,
+        _ => X509::from_der(file).into_iter().collect(),
+    }
+}
+
+fn private_key(file: &[u8]) -> Option<PKey<Private>> {
+    // No password is asked for on a terminal.
+    let from_pem = PKey::private_key_from_pem_callback(file, |_| Ok(0));
+    from_pem.or_else(|_| PKey::private_key_from_der(file)).ok()
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "it is for map_err")]
+fn words(error: ErrorStack) -> String {
+    match error.errors().first() {
+        Some(first) => first.reason().unwrap_or("an error of OpenSSL").to_string(),
+        None => "an error of OpenSSL".into(),
+    }
+}
+
+fn handshake_words(error: &openssl::ssl::Error, verified: X509VerifyResult) -> String {
+    if verified != X509VerifyResult::OK {
+        return format!("certificate: {}", verified.error_string());
+    }
+    match (error.ssl_error(), error.io_error()) {
+        (Some(stack), _) => words(stack.clone()),
+        (None, Some(error)) => error.to_string(),
+        (None, None) => "the peer ended the connection in the middle of the handshake".into(),
+    }
+}
