@@ -95,6 +95,10 @@ pub(crate) struct Terminal {
     /// Frames for the host, each with the time before which it does not go.
     tx: VecDeque<(Instant, Frame)>,
     tx_len: usize,
+    /// Bytes of the first frame that are out.
+    tx_sent: usize,
+    /// When the line has carried something more.
+    tx_due: Option<Instant>,
     /// Whether the line has a rate, so that frames can pile up.
     paced: bool,
     /// Reports for the host; they wait while a command runs.
@@ -136,6 +140,8 @@ impl Terminal {
             pending: Vec::new(),
             tx: VecDeque::new(),
             tx_len: 0,
+            tx_sent: 0,
+            tx_due: None,
             paced,
             reports: VecDeque::new(),
             reports_len: 0,
@@ -428,37 +434,41 @@ impl Terminal {
         waits.then(|| self.last_reply.map_or(Instant::ZERO, |at| at + self.gap))
     }
 
-    /// The next bytes that the line carries. With a rate it takes them in stretches of about 10 ms; the first one tells the
-    /// trace of the whole frame.
+    /// The next bytes that the line has carried. With a rate they come when their last stop bit is out, about a millisecond of
+    /// them at a time; the first ones tell the trace of the whole frame.
     pub(crate) fn transmit(&mut self, now: Instant, baud: Option<u32>) -> Option<Frame> {
-        let (at, _) = self.tx.front()?;
-        if *at > now {
-            return None;
-        }
-        let Some(baud) = baud else {
+        self.tx_due = None;
+        let (at, frame) = self.tx.front_mut()?;
+        let Some(baud) = baud.map(u64::from) else {
+            if *at > now {
+                self.tx_due = Some(*at);
+                return None;
+            }
             let (_, frame) = self.tx.pop_front()?;
             self.tx_len -= frame.bytes.len();
             return Some(frame);
         };
-        if self.line_free > now {
+        // A start bit, eight data bits, a stop bit.
+        let time = |bytes: usize| Duration::from_micros(bytes as u64 * 10_000_000 / baud.max(1));
+        let start = (*at).max(self.line_free);
+        let left = frame.bytes.len() - self.tx_sent;
+        let least = left.min((baud as usize / 10_000).max(1));
+        if start + time(least) > now {
+            self.tx_due = Some(start + time(least));
             return None;
         }
-        // A start bit, eight data bits, a stop bit.
-        let stretch = (baud as usize / 10 / 100).max(16);
-        let (_, frame) = self.tx.front_mut()?;
-        let part = if frame.bytes.len() > stretch {
-            let rest = frame.bytes.split_off(stretch);
-            Frame {
-                bytes: std::mem::replace(&mut frame.bytes, rest),
-                told: std::mem::take(&mut frame.told),
-            }
-        } else {
-            self.tx.pop_front()?.1
-        };
-        self.tx_len -= part.bytes.len();
-        let micros = part.bytes.len() as u64 * 10_000_000 / u64::from(baud.max(1));
-        self.line_free = now + Duration::from_micros(micros);
-        Some(part)
+        let carried = (now - start).as_micros() as u64 * baud / 10_000_000;
+        let count = left.min(carried as usize).max(least);
+        let bytes = frame.bytes[self.tx_sent..self.tx_sent + count].to_vec();
+        let told = std::mem::take(&mut frame.told);
+        self.line_free = start + time(count);
+        self.tx_len -= count;
+        self.tx_sent += count;
+        if count == left {
+            self.tx_sent = 0;
+            self.tx.pop_front();
+        }
+        Some(Frame { bytes, told })
     }
 
     /// Has everything gone out?
@@ -467,11 +477,13 @@ impl Terminal {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let tx = self.tx.front().map(|(at, _)| (*at).max(self.line_free));
         let data = match &self.mode {
             Mode::Data { deadline, .. } => *deadline,
             _ => None,
         };
-        [tx, self.report_time(), data].into_iter().flatten().min()
+        [self.tx_due, self.report_time(), data]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

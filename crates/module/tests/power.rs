@@ -125,20 +125,26 @@ fn at_its_own_pace_a_reply_takes_the_models_time_and_the_lines() {
     let asked = bench.now;
     bench.type_bytes(b"AT*I\r");
     bench.run(Duration::from_secs(1));
-    let (first, _) = bench.serial[0];
-    assert_eq!(first - asked, Duration::from_millis(4), "the model's delay");
-    let bytes: usize = bench.serial.iter().map(|(_, bytes)| bytes.len()).sum();
-    let (last, tail) = bench.serial.last().unwrap();
-    // 115200 bit/s are 11520 bytes a second: what went before the last stretch took its time.
-    let before = u32::try_from(bytes - tail.len()).unwrap();
-    // A millisecond for what each stretch rounds away.
-    let least = (Duration::from_secs(1) * before / 11_520).saturating_sub(Duration::from_millis(1));
-    assert!(
-        *last - first >= least,
-        "{bytes} bytes in {:?}",
-        *last - first
-    );
     assert!(start < asked);
+    // The model's delay, and then each byte when its last bit is out: 115200 bit/s are 11520 bytes a second.
+    let mut said = 0;
+    let mut before = asked + Duration::from_millis(4);
+    for (at, bytes) in &bench.serial {
+        said += u32::try_from(bytes.len()).unwrap();
+        let exact = asked + Duration::from_millis(4) + Duration::from_secs(1) * said / 11_520;
+        // A microsecond for what each piece rounds away.
+        let rounded = Duration::from_micros(bench.serial.len() as u64);
+        assert!(
+            *at <= exact && *at + rounded >= exact,
+            "{said} bytes at {at}, not {exact}"
+        );
+        assert!(
+            *at - before <= Duration::from_millis(1),
+            "a gap within the answer"
+        );
+        before = *at;
+    }
+    assert_eq!(said, 203);
 }
 
 #[test]
