@@ -691,7 +691,11 @@ pub fn parse(
         let at = own.iter().position(|&byte| byte == sign);
         match at {
             Some(at) => parse_params(syntax, command, &mut own[at + 1..])?,
-            None => (command.set.unwrap_or(&[]), Values::new()),
+            None => {
+                let params = command.set.unwrap_or(&[]);
+                check_count(params, 0).map_err(error)?;
+                (params, Values::new())
+            }
         }
     } else {
         (&[][..], Values::new())

@@ -230,8 +230,10 @@ pub const CGEV_ACT: Line = Line::new(
 
 /// There is one context; the tutorial's "0 to 4" stands in one row and "the value is 0" in all others.
 const ID: Param = Param::int("tcpconnectID", 0, 0);
+/// Of the dynamic registration, which is not played.
+const ALI: Param = Param::text("ali", 64).optional();
 const MSG_ID: Param = Param::int("msgID", 1, 65_535);
-const TOPIC: Param = Param::quoted("topic", 255, Escapes::None);
+const TOPIC: Param = Param::text("topic", 255);
 const QOS: Param = Param::int("qos", 0, 2);
 
 /// The commands of the family. Found before the standard ones of the same name.
@@ -262,9 +264,9 @@ pub const COMMANDS: &[&Command] = &[
             ID,
             Param::one_of("will_fg", &[0, 1]).optional(),
             Param::int("will_qos", 0, 2).optional(),
-            Param::one_of("will_retain", &[0, 1]).with_previous(),
-            Param::text("will_topic", 255).with_previous(),
-            Param::text("will_msg", 255).with_previous(),
+            Param::one_of("will_retain", &[0, 1]).optional(),
+            Param::text("will_topic", 255).optional(),
+            Param::text("will_msg", 255).optional(),
         ]),
     &Command::new("+ECMTCFG=\"version\"", "3 is MQTT 3.1, 4 is 3.1.1", "firmware, atec_mqtt.c; 4 when it was not set")
         .set(&[ID, Param::one_of("vsn", &[3, 4]).optional()]),
@@ -272,15 +274,23 @@ pub const COMMANDS: &[&Command] = &[
         .set(&[
             ID,
             Param::text("productkey", 32).optional(),
-            Param::text("devicename", 32).with_previous(),
-            Param::text("devicesecret", 64).with_previous(),
+            Param::text("devicename", 32).optional(),
+            Param::text("devicesecret", 64).optional(),
+            ALI,
+            ALI,
+            ALI,
+            ALI,
+            ALI,
+            ALI,
+            ALI,
+            ALI,
         ]),
     &Command::new("+ECMTCFG=\"cloud\"", "Cloud and data type", "firmware, atec_mqtt.c; stored, unused")
         .set(&[ID, Param::int("cloudtype", 0, 255).optional(), Param::int("datatype", 0, 255).with_previous()]),
     &Command::new("+ECMTCFG=\"echomode\"", "Echo in data mode", "firmware, atec_mqtt.c; stored, unused")
         .set(&[ID, Param::one_of("mode", &[0, 1]).optional()]),
     &Command::new("+ECMTCFG=\"dataformat\"", "Text or hexadecimal", "firmware, atec_mqtt.c; stored, unused")
-        .set(&[ID, Param::one_of("tx", &[0, 1]).optional(), Param::one_of("rx", &[0, 1]).with_previous()]),
+        .set(&[ID, Param::one_of("tx", &[0, 1]).optional(), Param::one_of("rx", &[0, 1]).optional()]),
     &Command::new("+ECMTOPEN", "Open the TCP connection", "firmware; OK and no report when it is open already. The tutorial's 1 for failure is -1 in the firmware")
         .set(&[ID, Param::text("host_name", 127), Param::int("port", 1, 65_535).optional()])
         .read().test(&["+ECMTOPEN: (0),<host_name>,<port>"]).replies(&[&OPEN, &OPEN_READ]),
@@ -301,7 +311,7 @@ pub const COMMANDS: &[&Command] = &[
     &Command::new("+ECMTUNS", "Unsubscribe", "firmware")
         .set(&[ID, MSG_ID, TOPIC]).test(&["+ECMTUNS: (0),<msgID>,\"<topic>\""]).replies(&[&UNS]),
     &Command::new("+ECMTPUB", "Publish",
-        "firmware: the payload is the raw rest of the line, JSON needs no escapes; without it there is a prompt, and the data ends at Ctrl-Z or is given up at ESC. Tens of retain are release assistance. Inferred: the test form")
+        "firmware: the payload is the raw rest of the line, JSON needs no escapes; without it there is a prompt, and the data ends at Ctrl-Z or is given up at ESC. Tens of retain are release assistance")
         .set(&[
             ID,
             Param::int("msgID", 0, 65_535),
@@ -310,7 +320,7 @@ pub const COMMANDS: &[&Command] = &[
             TOPIC,
             Param::rest("payload", 1024).optional(),
         ])
-        .test(&["+ECMTPUB: (0),<msgID>,<qos>,<retain>,\"<topic>\",\"<payload>\""]).replies(&[&PUB]),
+        .test(&["+ECMTPUB: (0),<msgID>,<qos>,<retain>,\"<topic>\"[,\"<payload>\"]"]).replies(&[&PUB]),
     &Command::new("+ECDNS", "Resolve a name", "field: OK, and then the report. Inferred: CME 3 when there is no PDN, a report with no address when the name is unknown")
         .set(&[Param::text("name", 128)]).replies(&[&ECDNS]),
     &Command::new("+ECICCID", "The SIM's number", "field").execute().replies(&[&ECICCID]),

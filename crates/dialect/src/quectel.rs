@@ -669,7 +669,7 @@ pub const BC26: &[&Command] = &[
         "+QMTCFG: \"version\",(0-5),(3,4)",
         "+QMTCFG: \"aliauth\",(0-5),\"productkey\",\"devicename\",\"devicesecret\"",
     ]),
-    &Command::new("+QMTCFG=\"echomode\"", "Echo in data mode", "BC26 AN §3.2.1; stored").set(&[ID, Param::one_of("echo_mode", &[0, 1]).optional()]),
+    &Command::new("+QMTCFG=\"echomode\"", "Echo in data mode", "BC26 AN §3.2.1").set(&[ID, Param::one_of("echo_mode", &[0, 1]).optional()]),
     &Command::new("+QMTCFG=\"dataformat\"", "0 text, 1 hexadecimal, each way", "BC26 AN §3.2.1").set(&[ID, Param::one_of("send_data_format", &[0, 1]).optional(), Param::one_of("recv_data_format", &[0, 1]).optional()]),
     &Command::new("+QMTOPEN", "Open the connection", "BC26 AN §3.2.2; inferred: which error is 4 and which 5")
         .set(&[ID, Param::text("host_name", 100), Param::int("port", 1, 65_535)]).read().test(&["+QMTOPEN: (0-5),\"<host_name>\",<port>"]).replies(&[&OPEN, &OPEN_READ, &STAT]),
@@ -728,7 +728,7 @@ const FILE: Param = Param::text("filename", 80);
 /// What the LTE models have.
 pub const LTE: &[&Command] = &[
     &Command::new("+QMTCFG=\"pdpcid\"", "PDP context", "BG95 AN; stored").set(&[ID, Param::int("cid", 1, 16).optional()]),
-    &Command::new("+QMTCFG=\"ssl\"", "TLS", "BG95 AN. Not supported yet: with 1 QMTOPEN ends in -1").set(&[ID, Param::one_of("SSL_enable", &[0, 1]).optional(), Param::int("SSL_ctx_id", 0, 5).optional()]),
+    &Command::new("+QMTCFG=\"ssl\"", "TLS", "BG95 AN; field: a handshake that fails is -1 of QMTOPEN").set(&[ID, Param::one_of("SSL_enable", &[0, 1]).optional(), Param::int("SSL_ctx_id", 0, 5).optional()]),
     &Command::new("+QMTCFG=\"recv/mode\"", "0 report messages, 1 keep them; and whether the length is shown", "BG95 AN").set(&[ID, Param::one_of("msg_recv_mode", &[0, 1]).optional(), Param::one_of("msg_len_enable", &[0, 1]).optional()]),
     &Command::new("+QMTRECV", "Read kept messages", "BG95 AN §3.2.10")
         .set(&[ID, Param::int("recv_id", 0, 4).optional()]).read().test(&[]).replies(&[&RECV, &RECV_LEN]),
@@ -774,10 +774,17 @@ pub const LTE: &[&Command] = &[
     &Command::new("+QSSLCFG=\"seclevel\"", "0 no check, 1 the server's certificate, 2 both", SSLCFG).set(&[CONTEXT, Param::int("seclevel", 0, 2).optional()]),
     &Command::new("+QSSLCFG=\"ignorelocaltime\"", "1: certificates of any date", SSLCFG).set(&[CONTEXT, Param::one_of("ignore_ltime", &[0, 1]).optional()]),
     &Command::new("+QSSLCFG=\"negotiatetime\"", "Time limit of the handshake in seconds", SSLCFG).set(&[CONTEXT, Param::int("negotiate_time", 10, 300).optional()]),
+    &Command::new("+QSSLCFG=\"checkhost\"", "1: the certificate must bear the host's name", SSLCFG).set(&[CONTEXT, Param::one_of("checkhost", &[0, 1]).optional()]),
+    &Command::new("+QSSLCFG=\"session\"", "Resumption of sessions", SSL_STORED).set(&[CONTEXT, Param::one_of("session", &[0, 1]).optional()]),
+    &Command::new("+QSSLCFG=\"closetimemode\"", "How long closing takes", SSL_STORED).set(&[CONTEXT, Param::one_of("close_time_mode", &[0, 1]).optional()]),
+    &Command::new("+QSSLCFG=\"renegotiation\"", "Renegotiation", SSL_STORED).set(&[CONTEXT, Param::one_of("renegotiation", &[0, 1]).optional()]),
+    &Command::new("+QSSLCFG=\"dtls\"", "DTLS", SSL_STORED).set(&[CONTEXT, Param::one_of("DTLS_enable", &[0, 1]).optional()]),
+    &Command::new("+QSSLCFG=\"dtlsversion\"", "Version of DTLS", SSL_STORED).set(&[CONTEXT, Param::int("DTLS_version", 0, 2).optional()]),
     &Command::new("+QSSLCFG=\"sni\"", "Server name indication", SSLCFG).set(&[CONTEXT, Param::one_of("SNI", &[0, 1]).optional()]),
 ];
 
-const SSLCFG: &str = "EG25 and BG95 logs, BG96 SSL; stored: TLS is not supported yet";
+const SSLCFG: &str = "EG25 and BG95 logs, BG96 SSL";
+const SSL_STORED: &str = "EG25 and BG95 logs; stored. Inferred: each model has the options of both";
 
 /// What the EC20 has.
 pub const EC20: &[&Command] = &[
@@ -819,8 +826,8 @@ pub const EC20: &[&Command] = &[
     &Command::new("+QMTCONN", "Log in", "BG95 AN §3.2.4; field")
         .set(&[ID, Param::text("clientID", 256), Param::text("username", 256).optional(), Param::text("password", 256).optional()])
         .read().test(&["+QMTCONN: (0-5),\"clientid\",\"username\",\"password\""]).replies(&[&CONN, &CONN_FAILED, &CONN_READ]),
-    &Command::new("+QMTSUB", "Subscribe", "BG95 AN; field").set(SUB_PARAMS).test(&["+QMTSUB: (0-5),<msgID>,list of [\"topic\",qos]"]).replies(&[&SUB, &RECV, &RECV_LEN, &RECV_KEPT]),
-    &Command::new("+QMTUNS", "Unsubscribe", "BG95 AN; field").set(UNS_PARAMS).test(&["+QMTUNS: (0-5),<msgID>,list of [\"topic\"]"]).replies(&[&UNS]),
+    &Command::new("+QMTSUB", "Subscribe", "BG95 AN; field").set(SUB_PARAMS).test(&["+QMTSUB: (0-5),<msgid>,list of [\"topic\",qos]"]).replies(&[&SUB, &RECV, &RECV_LEN, &RECV_KEPT]),
+    &Command::new("+QMTUNS", "Unsubscribe", "BG95 AN; field").set(UNS_PARAMS).test(&["+QMTUNS: (0-5),<msgid>,list of [\"topic\"]"]).replies(&[&UNS]),
     &Command::new("+QMTPUBEX", "Publish so many bytes after the prompt", "field: prompt, so many bytes, OK, report. Inferred: 1548 bytes, from the BG96; msgID 0 is taken at every QoS, since three clients send it, against the manual")
         .set(&[ID, MSG_ID, QOS, RETAIN, TOPIC, Param::int("length", 1, 1548)])
         .test(&["+QMTPUBEX: (0-5),<msgid>,(0-2),(0,1),\"topic\",\"length\""]).replies(&[&PUBEX]),

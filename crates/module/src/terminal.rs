@@ -48,6 +48,10 @@ pub(crate) struct DataMode {
     pub(crate) in_all: bool,
     /// It may be a private key: the trace tells its length alone.
     pub(crate) secret: bool,
+    /// It is echoed as command lines are, when they are.
+    pub(crate) echo: bool,
+    /// `A` is printed after every so many bytes.
+    pub(crate) acknowledge: Option<usize>,
 }
 
 /// Why data ended.
@@ -198,11 +202,18 @@ impl Terminal {
                 if how.len == Some(data.len()) {
                     end = Some(DataEnd::Length);
                 }
-                match end {
+                let input = match end {
                     Some(_) if *lost > 0 => Input::Data(DataEnd::Overflow(*lost)),
                     Some(end) => Input::Data(end),
                     None => Input::Nothing,
-                }
+                };
+                let steps = how
+                    .acknowledge
+                    .map_or(0, |step| data.len() / step - (data.len() - room) / step);
+                let echoed = if how.echo && echo { part } else { &[] };
+                self.send_now(now, echoed.into());
+                self.send_now(now, b"A".repeat(steps).as_slice().into());
+                input
             }
         }
     }

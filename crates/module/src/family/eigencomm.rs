@@ -11,7 +11,7 @@ use crate::link::{Link, News, Phase};
 use crate::network::sim_error;
 use crate::radio::{Change, DEFAULT_CID};
 use crate::terminal::{DataEnd, DataMode};
-use dialect::{Form, ParseError, Problem, Statement, eigencomm as ec};
+use dialect::{Form, Line, ParseError, Problem, Statement, eigencomm as ec};
 use instant::Instant;
 use mqtt::{Connect, Event, PacketId, QoS, SessionConfig, SessionError, Version, Will};
 use std::net::IpAddr;
@@ -23,6 +23,9 @@ const NOT_ALLOWED: Outcome = Outcome::Cme(3);
 const BUFFER: usize = 1156;
 /// After more refusals the module gives up connecting again. Source: firmware, `MQTT_RECONN_MAX`.
 const REFUSALS_MAX: u8 = 3;
+/// Between attempts to connect again.
+// Inferred: the firmware's task waits some seconds.
+const RETRY: Duration = Duration::from_secs(5);
 /// How long the TCP handshake and CONNACK may take.
 // Inferred: the firmware's constants for its select loops differ by command.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,6 +34,8 @@ pub(crate) struct EigenComm {
     link: Link,
     context: Option<Context>,
     give_up: Option<Instant>,
+    /// When the module tries again to connect by itself.
+    retry_at: Option<Instant>,
     publish: Option<Publish>,
     query: Option<QueryId>,
     pinger: Option<Pinger>,
@@ -53,8 +58,8 @@ struct Context {
     /// The module connects by itself.
     again: bool,
     refusals: u8,
-    /// Packets under way: their identifiers, and the host's.
-    pending: Vec<(PacketId, u16)>,
+    /// Packets under way: their identifiers, the host's, and how they are answered.
+    pending: Vec<(PacketId, u16, &'static Line)>,
 }
 
 struct LastWill {
@@ -84,6 +89,7 @@ impl EigenComm {
             }),
             context: None,
             give_up: None,
+            retry_at: None,
             publish: None,
             query: None,
             pinger: None,
@@ -120,8 +126,10 @@ impl Family for EigenComm {
                     let state: u8 = match self.link.phase {
                         Phase::LoggingIn | Phase::Up => 3,
                         Phase::Opening => 2,
-                        Phase::Open => 1,
-                        Phase::Closed | Phase::LoggedOut | Phase::Dead => 4,
+                        _ if self.retry_at.is_some() => 2,
+                        // Source: firmware: whatever has no number of its own.
+                        Phase::Open | Phase::Closed | Phase::Dead => 1,
+                        Phase::LoggedOut => 4,
                     };
                     core.info(&ec::CONN_READ, &[0.into(), state.into()]);
                 }
@@ -133,7 +141,7 @@ impl Family for EigenComm {
                 let filter = str::from_utf8(values.text(2)).unwrap_or_default();
                 let id = values.int(1).unwrap_or(1) as u16;
                 let qos = qos(values.int(3));
-                self.request(core, id, |link, now, packet| {
+                self.request(core, id, &ec::SUB, |link, now, packet| {
                     link.session
                         .subscribe(now, packet, &[(filter, qos)])
                         .map(Some)
@@ -149,7 +157,7 @@ impl Family for EigenComm {
             "+ECMTUNS" => {
                 let filter = str::from_utf8(values.text(2)).unwrap_or_default();
                 let id = values.int(1).unwrap_or(1) as u16;
-                self.request(core, id, |link, now, packet| {
+                self.request(core, id, &ec::UNS, |link, now, packet| {
                     link.session.unsubscribe(now, packet, &[filter]).map(Some)
                 })
                 .unwrap_or_else(|| {
@@ -318,6 +326,10 @@ impl Family for EigenComm {
             let pinged = pinger.advance(core);
             self.tell_pings(core, &pinged);
         }
+        if self.retry_at.is_some_and(|at| at <= core.now) {
+            self.retry_at = None;
+            self.proceed(core, Next::Reconnect);
+        }
         if self.give_up.is_some_and(|at| at <= core.now) {
             self.give_up = None;
             let opening = self.link.phase == Phase::Opening;
@@ -346,10 +358,15 @@ impl Family for EigenComm {
 
     fn next_deadline(&self) -> Option<Instant> {
         let pinger = self.pinger.as_ref().and_then(Pinger::next_deadline);
-        [self.give_up, pinger, self.link.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.give_up,
+            self.retry_at,
+            pinger,
+            self.link.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn power_off(&mut self, core: &mut Core) {
@@ -400,6 +417,8 @@ enum Next {
     LogIn,
     /// The connection is lost: connect again.
     Reconnect,
+    /// Connecting again has failed: try later.
+    Retry,
     /// The context is gone.
     Forget,
 }
@@ -451,15 +470,23 @@ impl EigenComm {
                         )
                     })
                     .collect();
+                let text = match text.as_slice() {
+                    // Source: firmware, atec_mqtt.c: shown in another order.
+                    [product, device, secret, ..] if other == "aliauth" => {
+                        format!("{device},{secret},{product}")
+                    }
+                    text => text.join(","),
+                };
                 context.stored.retain(|(name, _)| *name != other);
-                context.stored.push((other_name(other), text.join(",")));
+                context.stored.push((other_name(other), text));
             }
         }
         Outcome::Ok
     }
 
     fn open(&mut self, core: &mut Core, host: &[u8], port: Option<i64>) -> Outcome {
-        if !matches!(self.link.phase, Phase::Closed | Phase::Dead) {
+        let reconnects = self.retry_at.is_some();
+        if reconnects || !matches!(self.link.phase, Phase::Closed | Phase::Dead) {
             core.note(|| {
                 "a connection is open or being opened: OK, and no report (firmware)".into()
             });
@@ -483,6 +510,12 @@ impl EigenComm {
 
     fn close(&mut self, core: &mut Core) -> Outcome {
         match self.link.phase {
+            // Also while the module is connecting again.
+            _ if self.reconnects() => {
+                self.end(core);
+                core.report(&ec::CLOSE, &[0.into(), 0.into()]);
+                Outcome::Ok
+            }
             Phase::Open | Phase::LoggingIn | Phase::Up => {
                 self.end(core);
                 core.report(&ec::CLOSE, &[0.into(), 0.into()]);
@@ -494,6 +527,11 @@ impl EigenComm {
 
     fn log_out(&mut self, core: &mut Core) -> Outcome {
         match self.link.phase {
+            _ if self.reconnects() => {
+                self.end(core);
+                core.report(&ec::DISC, &[0.into(), 0.into()]);
+                Outcome::Ok
+            }
             Phase::LoggingIn | Phase::Up => {
                 self.end(core);
                 core.report(&ec::DISC, &[0.into(), 0.into()]);
@@ -507,13 +545,20 @@ impl EigenComm {
         }
     }
 
+    /// The module has lost its connection and is getting it back.
+    fn reconnects(&self) -> bool {
+        let again = self.context.as_ref().is_some_and(|context| context.again);
+        self.retry_at.is_some() || again && self.link.phase == Phase::Opening
+    }
+
     /// DISCONNECT when there is a session, the end of TCP, and of the context.
     fn end(&mut self, core: &mut Core) {
-        if self.link.phase != Phase::Open {
+        if matches!(self.link.phase, Phase::LoggingIn | Phase::Up) {
             self.link.log_out(core);
         }
         self.link.close(core);
         self.give_up = None;
+        self.retry_at = None;
         self.context = None;
     }
 
@@ -582,6 +627,7 @@ impl EigenComm {
         &mut self,
         core: &mut Core,
         id: u16,
+        line: &'static Line,
         send: impl FnOnce(
             &mut Link,
             Instant,
@@ -594,7 +640,7 @@ impl EigenComm {
         match send(&mut self.link, core.now, PacketId::new(id)) {
             Ok(packet) => {
                 if let (Some(packet), Some(context)) = (packet, &mut self.context) {
-                    context.pending.push((packet, id));
+                    context.pending.push((packet, id, line));
                 }
                 self.link.flush(core);
                 Some(Outcome::Ok)
@@ -628,6 +674,7 @@ impl EigenComm {
             max: 1024,
             // Source: firmware, 4 * AT_DEFAULT_TIMEOUT_SEC.
             idle: Some(Duration::from_secs(20)),
+            echo: true,
             ..DataMode::default()
         })
     }
@@ -639,7 +686,7 @@ impl EigenComm {
             retain,
             topic,
         } = publish;
-        let outcome = self.request(core, *id, |link, now, packet| {
+        let outcome = self.request(core, *id, &ec::PUB, |link, now, packet| {
             let packet = packet.filter(|_| *qos != QoS::AtMostOnce);
             link.session
                 .publish_with_id(now, packet, topic, payload, *qos, *retain)
@@ -676,6 +723,10 @@ impl EigenComm {
                 self.give_up = None;
             }
             Next::LogIn => self.send_connect(core),
+            Next::Retry => {
+                self.give_up = None;
+                self.retry_at = Some(core.now + RETRY);
+            }
             Next::Reconnect => {
                 let Some(context) = &mut self.context else {
                     return;
@@ -685,6 +736,8 @@ impl EigenComm {
                 if core.radio.is_active(DEFAULT_CID) {
                     self.link.open(core, &host, port, Transport::default());
                     self.give_up = Some(core.now + PATIENCE);
+                } else {
+                    self.retry_at = Some(core.now + RETRY);
                 }
             }
         }
@@ -715,10 +768,11 @@ impl Context {
                 .find(|(name, _)| *name == other)
                 .map_or_else(
                     || {
-                        if other == "aliauth" {
-                            ",,,".into()
-                        } else {
-                            "0,0".into()
+                        // Source: firmware, atec_mqtt.c.
+                        match other {
+                            "aliauth" => ",,".into(),
+                            "echomode" => "0".into(),
+                            _ => "0,0".into(),
                         }
                     },
                     |(_, value)| value.clone(),
@@ -726,15 +780,19 @@ impl Context {
         }
     }
 
-    fn take_pending(&mut self, packet: PacketId) -> i64 {
-        match self.pending.iter().position(|(own, _)| *own == packet) {
-            Some(index) => self.pending.remove(index).1.into(),
-            None => packet.get().into(),
+    /// The host's identifier of a packet, and how it is answered.
+    fn take_pending(&mut self, packet: PacketId) -> (i64, &'static Line) {
+        match self.pending.iter().position(|(own, ..)| *own == packet) {
+            Some(index) => {
+                let (_, id, line) = self.pending.remove(index);
+                (id.into(), line)
+            }
+            None => (packet.get().into(), &ec::PUB),
         }
     }
 }
 
-fn failed(core: &mut Core, line: &'static dialect::Line, values: &[dialect::Value<'_>]) -> Outcome {
+fn failed(core: &mut Core, line: &'static Line, values: &[dialect::Value<'_>]) -> Outcome {
     core.report(line, values);
     Outcome::Ok
 }
@@ -759,31 +817,26 @@ fn tell(
         News::Opened => {
             *give_up = None;
             match context {
+                // Source: firmware: after so many refusals it is open again, and that is all.
+                Some(context) if context.again && context.refusals > REFUSALS_MAX => {
+                    context.again = false;
+                }
                 Some(context) if context.again => *next = Next::LogIn,
                 _ => core.report(&ec::OPEN, &[0.into(), 0.into()]),
             }
         }
+        // Source: firmware, at_mqtt_task.c: nothing is said, and the module goes on trying.
+        News::OpenFailed(_) if context.as_ref().is_some_and(|context| context.again) => {
+            *next = Next::Retry;
+        }
         News::OpenFailed(_) => {
             *next = Next::Forget;
-            let again = context.as_ref().is_some_and(|context| context.again);
-            // Inferred: what the module says when connecting again by itself fails.
-            let line = if again { &ec::CONN } else { &ec::OPEN };
-            let values: &[dialect::Value<'_>] = if again {
-                &[0.into(), 2.into(), 2.into()]
-            } else {
-                &[0.into(), (-1).into()]
-            };
-            core.report(line, values);
+            core.report(&ec::OPEN, &[0.into(), (-1).into()]);
         }
         News::Closed(Phase::LoggingIn | Phase::Up) => {
             *give_up = None;
             core.report(&ec::STAT, &[0.into(), 1.into()]);
-            let refused = context.as_ref().map_or(0, |context| context.refusals);
-            *next = if refused > REFUSALS_MAX {
-                Next::Forget
-            } else {
-                Next::Reconnect
-            };
+            *next = Next::Reconnect;
         }
         News::Closed(Phase::Open) => {
             core.report(&ec::STAT, &[0.into(), 1.into()]);
@@ -805,6 +858,7 @@ fn tell_mqtt(
         Event::Connected { .. } => {
             *give_up = None;
             context.refusals = 0;
+            context.again = false;
             core.report(&ec::CONN, &[0.into(), 0.into(), 0.into()]);
         }
         Event::Refused(code) => {
@@ -813,21 +867,24 @@ fn tell_mqtt(
             core.report(&ec::CONN, &[0.into(), 0.into(), code.code().into()]);
         }
         Event::Published { id, .. } => {
-            let id = context.take_pending(*id);
+            let (id, _) = context.take_pending(*id);
             core.report(&ec::PUB, &[0.into(), id.into(), 0.into()]);
         }
         Event::Subscribed { id, .. } => {
-            let id = context.take_pending(*id);
+            let (id, _) = context.take_pending(*id);
             core.report(&ec::SUB, &[0.into(), id.into(), 0.into(), 1.into()]);
         }
         Event::Unsubscribed { id } => {
-            let id = context.take_pending(*id);
+            let (id, _) = context.take_pending(*id);
             core.report(&ec::UNS, &[0.into(), id.into(), 0.into()]);
         }
         Event::TimedOut { id } => {
-            let id = context.take_pending(*id);
+            let (id, line) = context.take_pending(*id);
             core.note(|| format!("packet {id} was not acknowledged"));
-            core.report(&ec::PUB, &[0.into(), id.into(), 1.into()]);
+            let values = [0.into(), id.into(), 1.into(), 1.into()];
+            // Only a subscription has a value behind its result.
+            let count = if line.name == ec::SUB.name { 4 } else { 3 };
+            core.report(line, &values[..count]);
         }
         Event::Message {
             topic,

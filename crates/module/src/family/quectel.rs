@@ -38,6 +38,7 @@ pub(crate) struct Quectel {
     clients: [Client; CLIENTS],
     pending: Option<Pending>,
     device: Device,
+    protocol_check: i64,
 }
 
 /// What a command waits for.
@@ -57,6 +58,8 @@ struct Client {
     /// Packets under way: their identifiers, the host's, and how they are answered.
     sent: Vec<(PacketId, u16, &'static Line)>,
     kept: [Option<Kept>; SLOTS],
+    /// The link ends because PINGREQ went unanswered.
+    ping_lost: bool,
 }
 
 struct Kept {
@@ -81,6 +84,8 @@ struct Config {
     /// The context of AT+QSSLCFG.
     tls: Option<i64>,
     huawei: Option<(String, String)>,
+    /// What is read back as it was written, and has no effect here.
+    stored: Vec<(&'static str, String)>,
 }
 
 #[derive(Clone)]
@@ -117,6 +122,7 @@ impl Quectel {
             recv: [false; 2],
             tls: None,
             huawei: None,
+            stored: Vec::new(),
         };
         Self {
             model,
@@ -128,9 +134,11 @@ impl Quectel {
                 give_up: None,
                 sent: Vec::new(),
                 kept: Default::default(),
+                ping_lost: false,
             }),
             pending: None,
             device: Device::default(),
+            protocol_check: 0,
         }
     }
 }
@@ -139,6 +147,16 @@ fn is_nb(model: &Model) -> bool {
     model.bearer == Bearer::NbIot
 }
 
+/// The options that are stored, with what they are at first.
+// Inferred: the defaults.
+const STORED: [(&str, &str); 5] = [
+    ("aliauth", ""),
+    ("echomode", "0"),
+    ("hwprodid", ""),
+    ("pdpcid", "1"),
+    ("qmtping", ""),
+];
+
 fn session_config(model: &Model, config: &Config) -> SessionConfig {
     SessionConfig {
         max_packet: (model.limits.report + 512) as u32,
@@ -146,6 +164,9 @@ fn session_config(model: &Model, config: &Config) -> SessionConfig {
         max_in_flight: 5,
         retry: Some(Duration::from_secs(config.timeout[0].into())),
         attempts: config.timeout[1] + 1,
+        // Inferred: the limits of a packet are those of PINGREQ too.
+        ping_timeout: Duration::from_secs(config.timeout[0].into()),
+        ping_attempts: config.timeout[1] + 1,
         ..SessionConfig::default()
     }
 }
@@ -439,6 +460,7 @@ impl Client {
         self.give_up = None;
         self.sent.clear();
         self.kept = Default::default();
+        self.ping_lost = false;
     }
 }
 
@@ -449,20 +471,26 @@ impl Quectel {
         index: usize,
         act: impl FnOnce(&mut Link, &mut Core, &mut dyn FnMut(&mut Core, News<'_>)),
     ) {
-        let nb = is_nb(self.model);
+        let opens = dialect::command::find(self.model.commands, b"+QMTOPEN");
+        let tells_pings = opens.is_some_and(|command| {
+            let mut replies = command.replies.iter();
+            replies.any(|line| line.name == q::PING.name)
+        });
         let Client {
             link,
             config,
             give_up,
             sent,
             kept,
+            ping_lost,
             ..
         } = &mut self.clients[index];
         let mut over = false;
         act(link, core, &mut |core, news| {
             let mut teller = Teller {
                 index: index as i64,
-                is_nb: nb,
+                tells_pings,
+                ping_lost,
                 config,
                 give_up,
                 sent,
@@ -482,8 +510,12 @@ impl Quectel {
         let option = statement.command.name.split('"').nth(1).unwrap_or_default();
         if option == "protocol/check" {
             // The one option that is of no client.
-            if values.is_empty() {
-                core.info_text("+QMTCFG: \"protocol/check\",0");
+            match values.int(0) {
+                Some(value) => self.protocol_check = value,
+                None => {
+                    let value = self.protocol_check;
+                    core.info_text(&format!("+QMTCFG: \"protocol/check\",{value}"));
+                }
             }
             return Outcome::Ok;
         }
@@ -549,10 +581,26 @@ impl Quectel {
             "dataformat" => config.hex = [1, 2].map(|place| number(place) == Some(1)),
             "send/mode" => config.hex[0] = number(1) == Some(1),
             "recv/mode" => config.recv = [1, 2].map(|place| number(place) == Some(1)),
+            "ssl" if number(1) == Some(1) && number(2).is_none() => {
+                core.note(|| "with 1 the context of AT+QSSLCFG must follow".into());
+                return Outcome::Error;
+            }
             "ssl" => config.tls = (number(1) == Some(1)).then(|| number(2).unwrap_or(0)),
             "hwauth" => config.huawei = Some((text(1), text(2))),
-            // Stored by the firmware, and of no effect here.
-            _ => {}
+            other => {
+                let shown: Vec<String> = values.as_slice()[1..]
+                    .iter()
+                    .map(|value| match value {
+                        Value::Int(number) => number.to_string(),
+                        value => format!("\"{}\"", String::from_utf8_lossy(value.text())),
+                    })
+                    .collect();
+                let name = STORED.iter().find(|(name, _)| *name == other);
+                config.stored.retain(|(name, _)| *name != other);
+                config
+                    .stored
+                    .extend(name.map(|(name, _)| (*name, shown.join(","))));
+            }
         }
         Outcome::Ok
     }
@@ -721,6 +769,7 @@ impl Quectel {
             Value::Text(message) => return self.send(core, &publish, message),
             value => value.int().and_then(|len| usize::try_from(len).ok()),
         };
+        let echoes = self.clients[publish.client].config.query("echomode") == "1";
         self.pending = Some(Pending::Publish(publish));
         Outcome::Data(DataMode {
             prompt: PROMPT,
@@ -729,6 +778,8 @@ impl Quectel {
             cancel: len.is_none(),
             max: core.model.limits.publish_data,
             idle: Some(DATA_IDLE),
+            // Source: BG770A log; BC26 AN §3.2.1, echomode.
+            echo: !is_nb(self.model) || echoes,
             ..DataMode::default()
         })
     }
@@ -869,13 +920,19 @@ impl Config {
                 Some(context) => format!("1,{context}"),
                 None => "0".into(),
             },
-            "pdpcid" => "1".into(),
             "hwauth" => self
                 .huawei
                 .as_ref()
-                .map(|(device, _)| format!("\"{device}\",\"\""))
+                .map(|(device, secret)| format!("\"{device}\",\"{secret}\""))
                 .unwrap_or_default(),
-            _ => String::new(),
+            other => {
+                let set = self.stored.iter().find(|(name, _)| *name == other);
+                let default = STORED.iter().find(|(name, _)| *name == other);
+                let found = set.map(|(_, value)| value.clone());
+                found
+                    .or(default.map(|(_, value)| (*value).to_string()))
+                    .unwrap_or_default()
+            }
         }
     }
 }
@@ -883,7 +940,9 @@ impl Config {
 /// Tells the host of one connection.
 struct Teller<'a> {
     index: i64,
-    is_nb: bool,
+    /// It has the report +QMTPING.
+    tells_pings: bool,
+    ping_lost: &'a mut bool,
     config: &'a Config,
     give_up: &'a mut Option<Instant>,
     sent: &'a mut Vec<(PacketId, u16, &'static Line)>,
@@ -911,7 +970,9 @@ impl Teller<'_> {
                 true
             }
             News::Closed(_) => {
-                core.report(&q::STAT, &[index.into(), 1.into()]);
+                // Source: BG95 AN, QMTSTAT: 2 is a PINGREQ that failed.
+                let why = if *self.ping_lost { 2 } else { 1 };
+                core.report(&q::STAT, &[index.into(), why.into()]);
                 true
             }
             News::Mqtt(event) => {
@@ -965,7 +1026,13 @@ impl Teller<'_> {
                 let text = format!("{}: {index},{own},1,{}", line.name, attempt - 1);
                 core.report_text(text.as_bytes());
             }
-            Event::PingLost if !self.is_nb => core.report(&q::PING, &[index.into(), 1.into()]),
+            Event::PingLost => {
+                *self.ping_lost = true;
+                // Source: EC2x clients; the BG95's manual has no such report.
+                if self.tells_pings {
+                    core.report(&q::PING, &[index.into(), 1.into()]);
+                }
+            }
             Event::Message {
                 topic,
                 payload,

@@ -36,6 +36,8 @@ pub(super) struct Device {
     pub(super) active: bool,
     /// AT+QICSGP
     apn: [String; 3],
+    /// AT+QICSGP: 0 none, 1 PAP, 2 CHAP.
+    authentication: i64,
     /// AT+QSSLCFG, by context and option.
     tls: BTreeMap<(i64, &'static str), String>,
     upload: Option<Upload>,
@@ -195,11 +197,12 @@ impl Device {
                 apn.as_str().into(),
                 user.as_str().into(),
                 password.as_str().into(),
-                0.into(),
+                self.authentication.into(),
             ];
             core.info(&q::QICSGP, &values);
             return Outcome::Ok;
         }
+        self.authentication = values.int(5).unwrap_or(0);
         self.apn = [2, 3, 4].map(|place| String::from_utf8_lossy(values.text(place)).into_owned());
         if let Some(context) = core
             .radio
@@ -300,6 +303,8 @@ impl Device {
             max: size,
             secret: true,
             idle: Some(Duration::from_secs(values.int(2).unwrap_or(5) as u64)),
+            // Source: BG96 FILE, ackmode.
+            acknowledge: (values.int(3) == Some(1)).then_some(1024),
             ..DataMode::default()
         })
     }
