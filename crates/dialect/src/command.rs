@@ -361,10 +361,7 @@ impl Param {
             };
         }
         let quoted = text[0] == b'"';
-        let escapes = match self.kind {
-            Kind::Quoted(_, escapes) => escapes,
-            _ => Escapes::None,
-        };
+        let escapes = escapes_of(Some(self));
         if is_esp && quoted && !self.kind.is_text() {
             return Err(Problem::NotANumber);
         }
@@ -689,13 +686,12 @@ pub fn parse(
     let (params, values) = if form == Form::Set {
         let sign = if has_option { b',' } else { b'=' };
         let at = own.iter().position(|&byte| byte == sign);
-        match at {
-            Some(at) => parse_params(syntax, command, &mut own[at + 1..])?,
-            None => {
-                let params = command.set.unwrap_or(&[]);
-                check_count(params, 0).map_err(error)?;
-                (params, Values::new())
-            }
+        if let Some(at) = at {
+            parse_params(syntax, command, &mut own[at + 1..])?
+        } else {
+            let params = command.set.unwrap_or(&[]);
+            check_count(params, 0).map_err(error)?;
+            (params, Values::new())
         }
     } else {
         (&[][..], Values::new())
@@ -832,10 +828,7 @@ fn parse_params<'a>(
     }
     let mut values = Values::new();
     for (index, param) in params.iter().enumerate() {
-        let escapes = match param.kind {
-            Kind::Quoted(_, escapes) => escapes,
-            _ => Escapes::None,
-        };
+        let escapes = escapes_of(Some(param));
         let end = match param.kind {
             Kind::Rest(_) => Ok(text.len()),
             _ => param_end(syntax, text, escapes),
@@ -959,6 +952,13 @@ fn name_length(line: &[u8]) -> usize {
     }
 }
 
+fn escapes_of(param: Option<&Param>) -> Escapes {
+    match param.map(|param| param.kind) {
+        Some(Kind::Quoted(_, escapes)) => escapes,
+        _ => Escapes::None,
+    }
+}
+
 /// Where an extended command ends: at a `;` outside quotes, or at the end of the line.
 fn statement_end(command: &Command, text: &[u8]) -> usize {
     let params = command.set.unwrap_or(&[]);
@@ -969,15 +969,8 @@ fn statement_end(command: &Command, text: &[u8]) -> usize {
     {
         return text.len();
     }
-    let escapes = command
-        .set
-        .unwrap_or(&[])
-        .iter()
-        .find_map(|param| match param.kind {
-            Kind::Quoted(_, escapes) => Some(escapes),
-            _ => None,
-        })
-        .unwrap_or(Escapes::None);
+    let mut params = params.iter();
+    let mut escapes = escapes_of(params.next());
     let mut at = 0;
     while at < text.len() {
         match text[at] {
@@ -986,6 +979,10 @@ fn statement_end(command: &Command, text: &[u8]) -> usize {
                 Some(close) => at += close + 2,
                 None => return text.len(),
             },
+            b',' => {
+                escapes = escapes_of(params.next());
+                at += 1;
+            }
             _ => at += 1,
         }
     }

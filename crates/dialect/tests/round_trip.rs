@@ -331,3 +331,15 @@ fn errors_say_what_was_wrong_and_what_would_be_right() {
         assert_eq!(error.to_string(), wanted);
     }
 }
+
+/// The end of a command was looked for with one parameter's escapes for all of them: a topic that ends with a backslash cut
+/// the message at its first semicolon.
+#[test]
+fn a_semicolon_in_a_string_ends_no_command() {
+    let model = Model::by_name("air780ep").unwrap();
+    let mut bytes = b"+MPUB=\"a\\\",0,0,\"b;c\";+CSQ".to_vec();
+    let (statement, rest) = command::parse(model.syntax, model.commands, &mut bytes).unwrap();
+    assert_eq!(statement.values.text(0), b"a\\");
+    assert_eq!(statement.values.text(3), b"b;c");
+    assert_eq!(rest, b"+CSQ");
+}

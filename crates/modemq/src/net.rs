@@ -121,6 +121,22 @@ impl Resolver {
     }
 }
 
+/// An address to listen on, for the command line: `127.0.0.1:1883`, `localhost:1883`, or the port alone.
+///
+/// # Errors
+/// It is none.
+pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse() {
+        return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+    let text = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.into(),
+    };
+    text.parse()
+        .map_err(|_| format!("{text:?} is no address and port, such as 127.0.0.1:1883, or 1883"))
+}
+
 fn net_error(error: &io::Error) -> NetError {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => NetError::Refused,
@@ -134,6 +150,17 @@ fn net_error(error: &io::Error) -> NetError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_may_be_a_port_alone() {
+        for text in ["1883", "localhost:1883", "127.0.0.1:1883"] {
+            assert_eq!(parse_address(text).unwrap().to_string(), "127.0.0.1:1883");
+        }
+        assert_eq!(parse_address("[::]:0").unwrap().to_string(), "[::]:0");
+        for bad in ["", "host:1883", "70000", "127.0.0.1"] {
+            assert!(parse_address(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn overrides_are_written_as_for_curl() {

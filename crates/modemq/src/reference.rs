@@ -47,16 +47,17 @@ fn write(page: &mut String, model: &Model) -> std::fmt::Result {
         model.name
     )?;
     limits(page, model)?;
+    let mut before = "";
     for table in model.commands {
         let title = match table.first().map(|command| command.name) {
-            Some("E") => "V.250",
+            Some("E") if model.bearer != Bearer::WiFi => "V.250",
             Some("+CPIN") => "3GPP TS 27.007",
             _ => "The vendor's",
         };
-        // ESP-AT has one language, not three.
-        if model.bearer != Bearer::WiFi {
-            writeln!(page, "\n## {title}\n")?;
+        if title != before {
+            writeln!(page, "## {title}\n")?;
         }
+        before = title;
         for command in *table {
             write_command(page, command)?;
         }
@@ -71,12 +72,13 @@ fn write(page: &mut String, model: &Model) -> std::fmt::Result {
         for command in model.as_written.iter().flat_map(|table| table.iter()) {
             writeln!(page, "| `{}` | {} |", set_form(command), command.title)?;
         }
+        writeln!(page)?;
     }
     let words = match model.syntax {
         Syntax::V250 => "`AT+CMEE=2`",
         Syntax::EspAt => "After `0x010A` in `ERR CODE`",
     };
-    writeln!(page, "\n## Error codes\n\n| Code | {words} |\n|---|---|")?;
+    writeln!(page, "## Error codes\n\n| Code | {words} |\n|---|---|")?;
     for meaning in model.cme {
         match model.syntax {
             Syntax::V250 => writeln!(page, "| {} | {} |", meaning.code, meaning.words)?,

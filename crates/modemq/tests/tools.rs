@@ -6,7 +6,7 @@ mod common;
 
 use rustix::process::Signal;
 
-use common::{Broker, Running, modemq, publish, run, start, temporary};
+use common::{Broker, Running, Tool, modemq, publish, run, start, temporary};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
@@ -321,6 +321,15 @@ fn explain_says_what_a_line_means_and_what_is_wrong() {
             1,
             "  a line of the fourth tutorial; the form that works: AT+MQTTCONN=0,\"host\",1883,0\n",
         ),
+        ("OK", "bc26", 0, "OK: The command was taken.\n"),
+        ("busy p...", "esp8266", 0, "busy p...: A command runs"),
+        (
+            "+CEREG: 1,1",
+            "bc26",
+            0,
+            "an answer of AT+CEREG: Registration\n",
+        ),
+        ("+ECMTCON:0,0,5", "nt35e", 0, "taken for +ECMTCONN: 0,0,5\n"),
         (
             "ERR CODE:0x010a6044",
             "esp8266",
@@ -334,6 +343,36 @@ fn explain_says_what_a_line_means_and_what_is_wrong() {
             output.status.code() == Some(code) && text.contains(wanted),
             "{line}: {text}"
         );
+    }
+}
+
+#[test]
+fn sub_comes_back_to_a_broker_that_was_away() {
+    let broker = Broker::ours(&[]);
+    let mut tool = Tool::subscribe(&broker, "t", "0");
+    let address = broker.address.to_string();
+    drop(broker);
+    let again = Broker::ours_at(&address);
+    // The tool may come back before or after: the message is retained.
+    publish(&again, &["-t", "t", "-r", "-m", "back"]);
+    assert_eq!(tool.next(), "t back");
+}
+
+#[test]
+fn options_that_a_model_has_no_use_for_are_mistakes() {
+    for (args, wanted) in [
+        (
+            ["module", "bc26", "--wifi", "a:b"],
+            "modemq: --wifi is for Wi-Fi modules, and the BC26 is none\n",
+        ),
+        (
+            ["module", "esp8266", "--sim", "absent"],
+            "modemq: --sim is for cellular modules, and the ESP8266 is none\n",
+        ),
+    ] {
+        let output = run(&args, b"");
+        assert!(!output.status.success());
+        assert_eq!(String::from_utf8_lossy(&output.stderr), wanted);
     }
 }
 

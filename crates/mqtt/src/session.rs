@@ -214,7 +214,9 @@ impl fmt::Display for SessionError {
             Self::AlreadyConnecting => f.write_str("CONNECT was sent already"),
             Self::InFlightFull => f.write_str("too many packets await their acknowledgement"),
             Self::PacketIdInUse => f.write_str("packet identifier awaits its acknowledgement"),
-            Self::Topic => f.write_str("topic is not valid"),
+            Self::Topic => f.write_str(
+                "no topic of MQTT: it is 1 to 65535 bytes long, and + and # stand for whole levels of a filter only",
+            ),
             Self::Encode(error) => error.fmt(f),
         }
     }

@@ -4,6 +4,7 @@ use super::Error;
 use crate::broker_server::BrokerServer;
 use crate::certificates;
 use crate::clock::Clock;
+use crate::net::parse_address;
 use crate::tls::{self, Acceptor, Server};
 use crate::trace::escape;
 use broker::{Config, Event};
@@ -28,19 +29,19 @@ use std::time::Duration;
       a strict server: does my firmware reach it?")]
 pub struct Args {
     /// Where it listens; port 0 is any free one. May be repeated
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883", value_parser = parse_address)]
     listen: Vec<SocketAddr>,
 
     /// Where it listens for MQTT on WebSockets, at any path; port 0 is any free one. May be repeated
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     websocket: Vec<SocketAddr>,
 
     /// Where it listens for MQTT over TLS. May be repeated
-    #[arg(long, value_name = "ADDR", requires = "certificates")]
+    #[arg(long, value_name = "ADDR", requires = "certificates", value_parser = parse_address)]
     tls: Vec<SocketAddr>,
 
     /// The same, for clients that show a certificate of the CA. May be repeated
-    #[arg(long, value_name = "ADDR", requires = "certificates")]
+    #[arg(long, value_name = "ADDR", requires = "certificates", value_parser = parse_address)]
     mutual_tls: Vec<SocketAddr>,
 
     /// Where ca.crt, server.crt and server.key are, in PEM; made there, with client.crt and client.key, when they are not

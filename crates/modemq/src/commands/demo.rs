@@ -6,13 +6,13 @@ use super::replay::variables;
 use crate::broker_server::BrokerServer;
 use crate::clock::{Clock, unix_time};
 use crate::net::Resolver;
-use crate::port::{Port, Pty, TcpPort};
+use crate::port::{Port, Pty, TcpPort, picocom_options};
 use crate::runtime::Host;
 use crate::trace::escape;
-use crate::transcript::{Line, PortDevice, Report, Script, Seen, play};
+use crate::transcript::{Directive, Line, PortDevice, Report, Script, Seen, play};
 use anstyle::{AnsiColor, Style};
 use clap::Args as ClapArgs;
-use dialect::{Model, Syntax};
+use dialect::Model;
 use module::{Config, Module, NetworkEvent, Pace};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -264,11 +264,14 @@ fn stay(
 ) -> Result<(), Error> {
     let (host, port) = (broker.ip(), broker.port());
     let device = device.display();
-    let map = match model.syntax {
-        Syntax::V250 => "",
-        // The line ends with CR LF, and a terminal's Return key is CR alone.
-        Syntax::EspAt => "--omap crcrlf ",
-    };
+    let map = picocom_options(model.syntax);
+    // Topics that begin with $ are not among those of #.
+    let published = script.steps.iter().find_map(|step| match &step.line {
+        Line::Directive(Directive::Publish { topic, .. }) => Some(topic.as_str()),
+        _ => None,
+    });
+    let topic = published.unwrap_or("mqtt/pub");
+    let all = if topic.starts_with('$') { "$oc/#" } else { "#" };
     let mut out = std::io::stdout().lock();
     write!(
         out,
@@ -276,8 +279,8 @@ fn stay(
 Everything stays up until Ctrl-C:
   the module on its PTY        picocom {map}{device}
   another on a TCP port        nc -C {} {}
-  the broker                   modemq sub -h {host} -p {port} -t '#' -v
-                               modemq pub -h {host} -p {port} -t mqtt/pub -m hello
+  the broker                   modemq sub -h {host} -p {port} -t '{all}' -v
+                               modemq pub -h {host} -p {port} -t '{topic}' -m hello
 ",
         tcp.ip(),
         tcp.port(),

@@ -7,7 +7,7 @@ use crate::trace::escape;
 use clap::Args as ClapArgs;
 use dialect::command::{self, Form};
 use dialect::model::Bearer;
-use dialect::{Model, ParseError, Piece, Statement, Syntax, Value, espressif};
+use dialect::{Line, Model, ParseError, Piece, Statement, Syntax, Value, basic, espressif};
 use instant::Instant;
 use module::{Config, Module, Output, Pace, Trace, TraceKind};
 use std::process::ExitCode;
@@ -180,6 +180,10 @@ fn answer(model: &'static Model, line: &str, refusal: Option<&ParseError>) -> St
         now = end;
     }
     drain(&mut module, &mut said);
+    let who = match model.bearer {
+        Bearer::WiFi => "a module that has just joined a network",
+        Bearer::Cellular | Bearer::NbIot => "a module that has just come up",
+    };
     let said = match said.as_slice() {
         [] => "is silent".to_owned(),
         said => format!("answers {}", escape(said)),
@@ -188,7 +192,7 @@ fn answer(model: &'static Model, line: &str, refusal: Option<&ParseError>) -> St
         notes if notes.is_empty() => notes,
         notes => format!(": {notes}"),
     };
-    format!("  a module that has just come up {said}{then}{notes}\n")
+    format!("  {who} {said}{then}{notes}\n")
 }
 
 fn explain_statement(statement: &Statement<'_>) -> String {
@@ -212,9 +216,62 @@ fn explain_statement(statement: &Statement<'_>) -> String {
 }
 
 fn explain_reply(model: &Model, text: &str) -> (Known, String) {
+    match explain_line(model, text) {
+        (Known::NotAtAll, words) => {
+            explain_misprint(model, text).unwrap_or((Known::NotAtAll, words))
+        }
+        explained => explained,
+    }
+}
+
+/// A line that the model prints otherwise: without the space, or with a letter missing.
+fn explain_misprint(model: &Model, text: &str) -> Option<(Known, String)> {
+    let (given, fields) = text.split_once(':')?;
+    let fields = fields.trim_start();
+    let commands = || model.commands.iter().flat_map(|table| table.iter());
+    let names = commands()
+        .flat_map(|command| command.replies)
+        .map(|line| line.name);
+    let names = names.filter(|name| name.len() <= given.len() + 1 && name.starts_with(given));
+    for name in names {
+        for printed in [format!("{name}: {fields}"), format!("{name}:{fields}")] {
+            let (known, words) = explain_line(model, &printed);
+            if known == Known::Well {
+                return Some((known, format!("taken for {printed}\n{words}")));
+            }
+        }
+    }
+    let command = commands().find(|command| command.name.eq_ignore_ascii_case(given))?;
+    let words = format!(
+        "an answer of AT{}: {}\n  source: {}\n",
+        command.name, command.title, command.source
+    );
+    Some((Known::Well, words))
+}
+
+fn explain_line(model: &Model, text: &str) -> (Known, String) {
     let commands = model.commands.iter().flat_map(|table| table.iter());
     let mut words = String::new();
     let mut seen: Vec<&str> = Vec::new();
+    let busy: &[&Line] = match model.syntax {
+        Syntax::V250 => &[],
+        Syntax::EspAt => &[&espressif::BUSY],
+    };
+    let general = [
+        &[&basic::OK, &basic::ERROR],
+        model.boot,
+        model.sim_ready,
+        busy,
+    ];
+    for line in general.into_iter().flatten() {
+        if line.parse(text.as_bytes()).is_some() {
+            seen.push(line.name);
+            words.push_str(&format!("{}: {}\n", line.name, line.about));
+        }
+    }
+    if text == ">" {
+        words.push_str("the prompt: the module waits for data\n");
+    }
     for (command, line) in
         commands.flat_map(|command| command.replies.iter().map(move |line| (command, line)))
     {

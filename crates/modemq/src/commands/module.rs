@@ -2,12 +2,13 @@
 
 use super::Error;
 use crate::clock::{Clock, unix_time};
-use crate::net::{Override, Resolver};
+use crate::net::{Override, Resolver, parse_address};
 use crate::port::{Port, Pty, Stdio, TcpPort};
 use crate::runtime::Host;
 use crate::trace::{Format, Writer};
 use clap::{Args as ClapArgs, ValueEnum};
 use dialect::Model;
+use dialect::model::Bearer;
 use module::{AccessPoint, Config, Identity, Module, Pace, Radio, Registration, Sim};
 use std::cell::RefCell;
 use std::io::Write;
@@ -39,7 +40,7 @@ pub struct Args {
     pty: Option<Option<PathBuf>>,
 
     /// On a TCP port, raw; port 0 is any free one. A new host takes the place of the one before it
-    #[arg(long, value_name = "ADDR", group = "port")]
+    #[arg(long, value_name = "ADDR", group = "port", value_parser = parse_address)]
     tcp: Option<SocketAddr>,
 
     /// On a UART of this machine, which becomes the module
@@ -155,6 +156,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
             Some(Rc::new(RefCell::new(writer)))
         }
     };
+    check(&args)?;
     let resolver = Resolver::new(args.resolve.clone());
     let mut hosts = Vec::new();
     for index in 0..args.count {
@@ -175,7 +177,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
                 out,
                 "{} on {}",
                 args.model.title,
-                host.port().how_to_reach()
+                host.port().how_to_reach(args.model.syntax)
             )?;
         }
         out.flush()?;
@@ -194,6 +196,39 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
             Ok(ExitCode::SUCCESS)
         })
         .await
+}
+
+/// Options that the model has no use for are mistakes.
+fn check(args: &Args) -> Result<(), Error> {
+    let of_wifi = [
+        ("--wifi", !args.wifi.is_empty()),
+        ("--mac", args.mac.is_some()),
+    ];
+    let of_cells = [
+        ("--imei", args.imei.is_some()),
+        ("--iccid", args.iccid.is_some()),
+        ("--imsi", args.imsi.is_some()),
+        ("--operator", args.operator.is_some()),
+        (
+            "--registration",
+            !matches!(args.registration, RegistrationArg::Home),
+        ),
+        ("--sim", args.sim != Sim::Ready),
+        ("--apn", args.apn.is_some()),
+        ("--apn-allow", !args.apn_allow.is_empty()),
+    ];
+    let (wrong, kind): (&[(&str, bool)], _) = match args.model.bearer {
+        Bearer::WiFi => (&of_cells, "cellular"),
+        Bearer::Cellular | Bearer::NbIot => (&of_wifi, "Wi-Fi"),
+    };
+    match wrong.iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(format!(
+            "{name} is for {kind} modules, and the {} is none",
+            args.model.title
+        )
+        .into()),
+        None => Ok(()),
+    }
 }
 
 async fn open_port(args: &Args, index: u16) -> Result<Port, Error> {

@@ -53,6 +53,9 @@ pub struct Args {
     help: Option<bool>,
 }
 
+/// How long it waits before it tries to connect again.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Subscribes and prints until it is told to end.
 ///
 /// # Errors
@@ -72,16 +75,49 @@ pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
     }
 }
 
+/// Listens until it has what it came for. As mosquitto's client does, it comes back to a server that went away.
 async fn subscribe(args: &Args) -> Result<(), client::Error> {
     let mut client: Client = args.connection.open().await?;
+    let mut left = args.count;
+    loop {
+        match listen(&mut client, args, &mut left).await {
+            Err(lost) if is_lost(&lost) => eprintln!("modemq sub: {lost}; connecting again"),
+            Err(error) => return Err(error),
+            Ok(()) => return client.disconnect().await,
+        }
+        client = loop {
+            tokio::time::sleep(AGAIN).await;
+            match args.connection.open().await {
+                Ok(client) => break client,
+                Err(error @ client::Error::Refused(_)) => return Err(error),
+                Err(_) => {}
+            }
+        };
+        eprintln!("modemq sub: connected again");
+    }
+}
+
+/// The server is gone; and not: nobody reads what is printed.
+fn is_lost(error: &client::Error) -> bool {
+    match error {
+        client::Error::Closed => true,
+        client::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        _ => false,
+    }
+}
+
+async fn listen(
+    client: &mut Client,
+    args: &Args,
+    left: &mut Option<u64>,
+) -> Result<(), client::Error> {
     let filters: Vec<_> = args
         .topic
         .iter()
         .map(|filter| (filter.as_str(), qos(args.qos)))
         .collect();
     client.subscribe(&filters).await?;
-    let mut left = args.count;
-    while left != Some(0) {
+    while *left != Some(0) {
         match client.next().await? {
             News::Subscribed(_, codes) => {
                 for (filter, _) in args
@@ -109,10 +145,10 @@ async fn subscribe(args: &Args) -> Result<(), client::Error> {
                 let mut out = std::io::stdout().lock();
                 out.write_all(&line)?;
                 out.flush()?;
-                left = left.map(|left| left - 1);
+                *left = left.map(|left| left - 1);
             }
             _ => {}
         }
     }
-    client.disconnect().await
+    Ok(())
 }

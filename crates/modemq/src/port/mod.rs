@@ -8,6 +8,7 @@ pub use pty::Pty;
 pub use stdio::Stdio;
 pub use tcp::TcpPort;
 
+use dialect::Syntax;
 use std::io;
 
 /// A module's serial line.
@@ -73,14 +74,13 @@ impl Port {
         serial.set_configuration(&settings)
     }
 
-    /// How a person reaches it, in a few words.
-    pub fn how_to_reach(&self) -> String {
+    /// How a person reaches it, in a few words; the module's lines end as its syntax says.
+    pub fn how_to_reach(&self, syntax: Syntax) -> String {
         match self {
-            Self::Pty(pty) => format!(
-                "{} (try: picocom {})",
-                pty.path().display(),
-                pty.path().display()
-            ),
+            Self::Pty(pty) => {
+                let path = pty.path().display();
+                format!("{path} (try: picocom {}{path})", picocom_options(syntax))
+            }
             Self::Tcp(tcp) => {
                 let address = tcp.local_addr();
                 format!(
@@ -92,5 +92,13 @@ impl Port {
             Self::Serial(_) => "serial line".into(),
             Self::Stdio(_) => "standard input and output".into(),
         }
+    }
+}
+
+/// What a terminal needs for a module: its Return key is CR alone.
+pub fn picocom_options(syntax: Syntax) -> &'static str {
+    match syntax {
+        Syntax::V250 => "",
+        Syntax::EspAt => "--omap crcrlf ",
     }
 }

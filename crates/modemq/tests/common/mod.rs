@@ -105,7 +105,16 @@ pub struct Broker {
 impl Broker {
     /// Ours.
     pub fn ours(args: &[&str]) -> Self {
-        let mut program = start(&[&["broker", "--listen", "127.0.0.1:0"], args].concat());
+        Self::listening("127.0.0.1:0", args)
+    }
+
+    /// Ours, where another one was.
+    pub fn ours_at(address: &str) -> Self {
+        Self::listening(address, &[])
+    }
+
+    fn listening(address: &str, args: &[&str]) -> Self {
+        let mut program = start(&[&["broker", "--listen", address], args].concat());
         let line = program.line();
         let address = line.rsplit(' ').next().unwrap().parse().unwrap();
         let name = "modemq broker";

@@ -241,6 +241,14 @@ impl Espressif {
             News::GotAddress => &esp::WIFI_GOT_IP,
             News::Failed(code) if awaited => {
                 self.task = None;
+                core.note(|| {
+                    let why = match code {
+                        2 => "wrong password",
+                        3 => "no access point of that name is in reach",
+                        _ => "no access point answers",
+                    };
+                    why.into()
+                });
                 core.info(&esp::CWJAP_FAILED, &[code.into()]);
                 core.completed = Some(Outcome::Error);
                 return;

@@ -167,7 +167,6 @@ fn session_config(model: &Model, config: &Config) -> SessionConfig {
         // Inferred: the limits of a packet are those of PINGREQ too.
         ping_timeout: Duration::from_secs(config.timeout[0].into()),
         ping_attempts: config.timeout[1] + 1,
-        ..SessionConfig::default()
     }
 }
 
@@ -510,12 +509,11 @@ impl Quectel {
         let option = statement.command.name.split('"').nth(1).unwrap_or_default();
         if option == "protocol/check" {
             // The one option that is of no client.
-            match values.int(0) {
-                Some(value) => self.protocol_check = value,
-                None => {
-                    let value = self.protocol_check;
-                    core.info_text(&format!("+QMTCFG: \"protocol/check\",{value}"));
-                }
+            if let Some(value) = values.int(0) {
+                self.protocol_check = value;
+            } else {
+                let value = self.protocol_check;
+                core.info_text(&format!("+QMTCFG: \"protocol/check\",{value}"));
             }
             return Outcome::Ok;
         }
