@@ -151,6 +151,12 @@ pub const ECDNS: Line = Line::new(
     &[Lit("+ECDNS: "), Bare("ip")],
     "The address of a name.",
 );
+/// `+CSCON: <n>,<mode>`
+pub const CSCON: Line = Line::new(
+    "+CSCON",
+    &[Lit("+CSCON: "), Int("n"), Lit(","), Int("mode")],
+    "mode: 0 idle, 1 connected.",
+);
 /// `+ECICCID: <digits>`
 pub const ECICCID: Line = Line::new(
     "+ECICCID",
@@ -323,6 +329,8 @@ pub const COMMANDS: &[&Command] = &[
         .test(&["+ECMTPUB: (0),<msgID>,<qos>,<retain>,\"<topic>\"[,\"<payload>\"]"]).replies(&[&PUB]),
     &Command::new("+ECDNS", "Resolve a name", "field: OK, and then the report. Inferred: CME 3 when there is no PDN, a report with no address when the name is unknown")
         .set(&[Param::text("name", 128)]).replies(&[&ECDNS]),
+    &Command::new("+CSCON", "Signalling connection", "firmware; 3GPP TS 27.007 §7.30; stored. Inferred: connected while a link is open")
+        .set(&[Param::one_of("n", &[0, 1])]).read().test(&["+CSCON: (0,1)"]).replies(&[&CSCON]),
     &Command::new("+ECICCID", "The SIM's number", "field").execute().replies(&[&ECICCID]),
     &Command::new("+CGSN", "IMEI", "firmware; 3GPP TS 27.007 §5.4").execute().set(&[Param::one_of("snt", &[1])]).replies(&[&CGSN, &crate::network::DIGITS]),
     &Command::new("+NRB", "Reboot", "firmware: REBOOTING and no OK; one client waits for OK").execute().replies(&[&REBOOTING, &BOOT_SOFTWARE]),

@@ -269,7 +269,7 @@ const NT35E: Model = Model {
     gaps: &[
         "TLS",
         "Credentials of Alibaba's cloud: `\"cloud\"` and `\"aliauth\"` are stored, and nothing is computed from them",
-        "`AT+CPSMS`, `AT+CEDRXS` and the sleep modes: the module never sleeps",
+        "`AT+CPSMS`, `AT+CEDRXS`, `AT+ECURC` and the sleep modes: the module never sleeps",
         "Sockets of the host's own, HTTP, CoAP and LwM2M",
     ],
     suites: &[],

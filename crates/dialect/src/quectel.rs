@@ -687,6 +687,25 @@ pub const BC26: &[&Command] = &[
         .replies(&[&Line::new("+QCGDEFCONT", &[Lit("+QCGDEFCONT: "), Quoted("PDP_type"), Lit(","), Quoted("APN"), Lit(","), Quoted("username"), Lit(","), Quoted("password")], "")]),
     &Command::new("+CGSN", "Serial numbers: 1 IMEI, 2 with software version, 3 software version", "BC26 AT §3.10. Inferred: 0 and no number are the IMEI, since the 128-bit number is nobody's")
         .execute().set(&[Param::int("snt", 0, 3)]).test(&["+CGSN: (0,1,2,3)"]).replies(&[&CGSN, &crate::network::DIGITS]),
+    &Command::new("+CFUN", "Functionality", "BC26 AT. Inferred: 7 is as 4, and a reset of 2 as one of 1")
+        .set(&[Param::one_of("fun", &[0, 1, 4, 7]), Param::int("rst", 0, 2).optional()])
+        .read().test(&["+CFUN: (0,1,4,7),(0-2)"]).replies(&[&crate::network::CFUN]),
+    &Command::new("+CGDCONT", "Definition of a PDP context", "BC26 AT §3.16")
+        .set(&[
+            Param::int("cid", 1, 15),
+            Param::text("PDP_type", 8).optional(),
+            Param::text("APN", 100).optional(),
+            Param::text("PDP_addr", 64).optional(),
+            Param::int("d_comp", 0, 2).optional(),
+            Param::int("h_comp", 0, 4).optional(),
+        ])
+        .read()
+        .test(&[
+            "+CGDCONT: (1-15),\"IP\",,,(0-2),(0-4),(0),,,,,,(0,1),,(0,1)",
+            "+CGDCONT: (1-15),\"IPV6\",,,(0-2),(0-4),(0),,,,,,(0,1),,(0,1)",
+            "+CGDCONT: (1-15),\"IPV4V6\",,,(0-2),(0-4),(0),,,,,,(0,1),,(0,1)",
+            "+CGDCONT: (1-15),\"Non-IP\",,,(0-2),(0-4),(0),,,,,,(0,1),,(0,1)",
+        ]),
     &Command::new("+CEREG", "Registration", "BC26 AT §3.12").set(&[Param::int("n", 0, 5)]).read().test(&["+CEREG: (0-5)"]),
     &Command::new("+CSCON", "Signalling connection", "BC26 AT §3.13. Inferred: connected while a link is open").set(&[Param::one_of("n", &[0, 1])]).read().test(&["+CSCON: (0,1)"]).replies(&[&CSCON]),
     &Command::new("+CBC", "Supply voltage", "BC26 AT §3.23").execute().test(&["+CBC: (0-2),(0-100),(voltage)"]).replies(&[&CBC]),

@@ -224,22 +224,30 @@ impl Core {
         }
     }
 
-    /// Prints what the command that runs has answered so far, and its final result.
-    pub(crate) fn finish(&mut self, outcome: Outcome) {
+    /// Prints what the command that runs has answered so far. What each command of a line answers is a frame of its own
+    /// (V.250 §5.7.1).
+    pub(crate) fn print_info(&mut self) {
         let info = std::mem::take(&mut self.info);
         let is_open = std::mem::take(&mut self.info_is_open);
-        if std::mem::take(&mut self.info_is_secret) {
-            let mut frame = self.frame(&info);
-            frame.told = self.told(format!("<{} bytes of a file>", info.len()).as_bytes());
-            let delay = self.span(self.model.timing.reply);
-            self.terminal.send(self.now + delay, frame);
-        } else if is_open {
-            let delay = self.span(self.model.timing.reply);
-            let frame = self.raw(&info);
-            self.terminal.send(self.now + delay, frame);
-        } else if !info.is_empty() {
-            self.reply(&info);
+        let is_secret = std::mem::take(&mut self.info_is_secret);
+        if info.is_empty() {
+            return;
         }
+        let mut frame = if is_open {
+            self.raw(&info)
+        } else {
+            self.frame(&info)
+        };
+        if is_secret {
+            frame.told = self.told(format!("<{} bytes of a file>", info.len()).as_bytes());
+        }
+        let delay = self.span(self.model.timing.reply);
+        self.terminal.send(self.now + delay, frame);
+    }
+
+    /// Prints what the command that runs has answered so far, and its final result.
+    pub(crate) fn finish(&mut self, outcome: Outcome) {
+        self.print_info();
         let mut text = Vec::new();
         let mut sink = |part: &[u8]| text.extend_from_slice(part);
         let mut code = b'4';

@@ -255,7 +255,8 @@ impl Module {
             .position(|pair| pair.eq_ignore_ascii_case(b"AT"))
         else {
             // V.250 §5.2.1: what does not begin with AT is no command line, and gets no answer.
-            if !line.trim_ascii().is_empty() {
+            let answered = self.family.other_line(&mut self.core, line);
+            if !answered && !line.trim_ascii().is_empty() {
                 self.core.note(|| {
                     "no AT in the line: not a command, so no answer (V.250 §5.2.1)".into()
                 });
@@ -314,6 +315,9 @@ impl Module {
                 Err(error) => (self.as_written(before, &error), 0),
             };
             rest.drain(..rest.len() - left);
+            if outcome == Outcome::Ok && left > 0 {
+                self.core.print_info();
+            }
             if outcome != Outcome::Ok {
                 self.conclude(outcome, rest);
                 return;

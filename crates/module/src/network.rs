@@ -167,11 +167,15 @@ pub(crate) fn execute(core: &mut Core, statement: &Statement<'_>) -> Option<Outc
             Outcome::Ok
         }
         ("+CFUN", _) => {
-            if values.int(1) == Some(1) {
+            if values.int(1).is_some_and(|reset| reset > 0) {
                 core.reboot(Reboot::Command);
             } else {
-                core.radio
-                    .set_fun(core.now, values.int(0).unwrap_or(1) as u8, timing, pace);
+                let fun = match values.int(0) {
+                    // The BC26's number for the radio off and the SIM with it.
+                    Some(7) => 4,
+                    fun => fun.unwrap_or(1) as u8,
+                };
+                core.radio.set_fun(core.now, fun, timing, pace);
             }
             Outcome::Ok
         }

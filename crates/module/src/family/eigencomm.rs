@@ -3,7 +3,7 @@
 //! The sources of each behaviour stand in the command's item in `dialect::eigencomm`.
 
 use super::ping::{Pinged, Pinger};
-use super::{Family, qos};
+use super::{Accepted, Family, qos};
 use crate::Reboot;
 use crate::api::{LinkEvent, LinkId, NetError, Output, QueryId, Transport};
 use crate::core::{Core, Outcome};
@@ -39,6 +39,7 @@ pub(crate) struct EigenComm {
     publish: Option<Publish>,
     query: Option<QueryId>,
     pinger: Option<Pinger>,
+    accepted: Accepted,
 }
 
 /// What AT+ECMTCFG, AT+ECMTOPEN and AT+ECMTCONN have set; gone with the connection.
@@ -93,6 +94,7 @@ impl EigenComm {
             publish: None,
             query: None,
             pinger: None,
+            accepted: Accepted::default(),
         }
     }
 }
@@ -133,6 +135,16 @@ impl Family for EigenComm {
                     };
                     core.info(&ec::CONN_READ, &[0.into(), state.into()]);
                 }
+                Outcome::Ok
+            }
+            "+CSCON" if read => {
+                let n = self.accepted.value("+CSCON").unwrap_or("0").to_string();
+                let mode = u8::from(self.link.phase != Phase::Closed);
+                core.info_text(&format!("+CSCON: {n},{mode}"));
+                Outcome::Ok
+            }
+            "+CSCON" => {
+                self.accepted.execute(core, "+CSCON", statement, "0");
                 Outcome::Ok
             }
             "+ECMTCONN" => self.log_in(core, [values.text(1), values.text(2), values.text(3)]),
@@ -212,6 +224,15 @@ impl Family for EigenComm {
             name if name.starts_with("+ECMTCFG=") => self.configure(core, statement),
             _ => return None,
         })
+    }
+
+    fn other_line(&mut self, core: &mut Core, line: &[u8]) -> bool {
+        // Source: firmware, atc_decoder.h: the handshake of a host that wakes the module.
+        let is_handshake = line == b"HDSK";
+        if is_handshake {
+            core.stream(b"KSDH\r\n");
+        }
+        is_handshake
     }
 
     fn refuse(&mut self, _core: &mut Core, error: &ParseError) -> Outcome {

@@ -24,6 +24,11 @@ pub(crate) trait Family: Send {
         Outcome::Error
     }
 
+    /// A line that does not begin with AT: true when the family has answered it.
+    fn other_line(&mut self, _core: &mut Core, _line: &[u8]) -> bool {
+        false
+    }
+
     /// The refusal of a known command that is not well formed.
     fn refuse(&mut self, core: &mut Core, error: &ParseError) -> Outcome;
 
