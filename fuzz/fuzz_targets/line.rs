@@ -9,12 +9,12 @@ fuzz_target!(|data: &[u8]| {
     for model in ALL {
         let mut bytes = data.to_vec();
         let mut line = &mut bytes[..];
-        while let Ok((statement, rest)) = command::parse(model.commands, line) {
+        while let Ok((statement, rest)) = command::parse(model.syntax, model.commands, line) {
             let values = statement.values.as_slice();
             let mut written = Vec::new();
             let fits = statement.command.write(statement.form, values, &mut |part| written.extend_from_slice(part));
             if fits.is_ok() {
-                let (again, _) = command::parse(model.commands, &mut written[2..]).expect("what was written is read");
+                let (again, _) = command::parse(model.syntax, model.commands, &mut written[2..]).expect("what was written is read");
                 assert_eq!(again.command.name, statement.command.name);
                 for (one, other) in again.values.as_slice().iter().zip(values) {
                     assert_eq!((one.int(), one.text()), (other.int(), other.text()));

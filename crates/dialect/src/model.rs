@@ -107,6 +107,8 @@ pub struct Limits {
 pub struct Defaults {
     /// Bits per second.
     pub baud: u32,
+    /// After power-on the first line is used up to find the rate of the host, unless a rate was set.
+    pub autobaud: bool,
     /// `ATE`
     pub echo: bool,
     /// Whether the echo of a command line holds its CR.
@@ -198,6 +200,7 @@ const AIR780EP: Model = Model {
     },
     defaults: Defaults {
         baud: 115_200,
+        autobaud: false,
         echo: true,
         echoes_cr: true,
         // Source: guide, passive disconnection: `+CME ERROR: 767` without AT+CMEE before it.
@@ -291,6 +294,7 @@ const NT35E: Model = Model {
     defaults: Defaults {
         // Inferred: the EC616 has 9600, a Cat.1 module 115200.
         baud: 115_200,
+        autobaud: false,
         // Inferred: the firmware's default is off, and nearly all clients send ATE0.
         echo: true,
         // Source: firmware, atcEchoString: bytes 0x20 to 0x7f only; a client looks for the line that follows.
@@ -322,7 +326,7 @@ const BC26: Model = Model {
     as_written: &[quectel::BC26_AS_WRITTEN],
     gaps: &[
         "Credentials of Alibaba's cloud: `\"aliauth\"` is stored, and nothing is computed from it",
-        "Sleep: power saving is reported, and the serial line listens all the same; at power-on it needs no autobauding, but hears nothing until it has booted",
+        "Sleep: power saving is reported, and the serial line listens all the same",
         "Sockets of the host's own (`AT+QIOPEN`), CoAP, LwM2M and positioning",
     ],
     suites: &[],
@@ -344,6 +348,8 @@ const BC26: Model = Model {
     },
     defaults: Defaults {
         baud: 115_200,
+        // Source: BC26 AT, its log of a start: AT goes unanswered at first. Inferred: one line.
+        autobaud: true,
         echo: true,
         echoes_cr: true,
         // Source: BC26 AT §3.21.
@@ -406,6 +412,7 @@ const EC20: Model = Model {
         flash: 5_000_000,
     },
     defaults: Defaults {
+        autobaud: false,
         // Source: EC2x AT, table 21.
         cmee: 1,
         // Source: EC2x AT §6.1.
@@ -493,6 +500,7 @@ const ESP8266: Model = Model {
     },
     defaults: Defaults {
         baud: 115_200,
+        autobaud: false,
         echo: true,
         echoes_cr: true,
         cmee: 0,

@@ -124,6 +124,8 @@ pub(crate) struct Core {
     power: bool,
     /// It listens to the serial line: not before it has booted.
     pub(crate) booted: bool,
+    /// It does not know the rate of the host yet.
+    pub(crate) finds_rate: bool,
     reboot: Option<(Instant, Reboot)>,
     next_handle: u32,
     /// The rate of the line changes when all that was said at the old one is out.
@@ -153,6 +155,7 @@ impl Core {
             boot_reason: 0,
             power: false,
             booted: false,
+            finds_rate: false,
             reboot: None,
             next_handle: 0,
             new_baud: false,
@@ -504,6 +507,9 @@ impl Core {
         if self.baud() != before {
             self.out.push_back(Output::Baud(self.baud()));
         }
+        // Without a pace there is no rate to be found.
+        let has_rate = self.settings.rate != 0 || self.config.pace == Pace::Fast;
+        self.finds_rate = self.model.defaults.autobaud && how == Reboot::PowerCycle && !has_rate;
         self.clock.power_on(self.now);
         self.radio.power_on(self.now, self.model, self.config.pace);
         self.state(|| "power on".into());

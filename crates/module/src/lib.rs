@@ -81,6 +81,7 @@ impl Module {
         // What has happened by now comes first: it may still be booting.
         self.settle();
         if self.core.booted {
+            let bytes = self.find_rate(bytes);
             self.process(bytes);
         } else if self.core.power_is_on() {
             self.core.note(|| {
@@ -89,6 +90,22 @@ impl Module {
             });
         }
         self.settle();
+    }
+
+    /// Uses up the first line after power-on, when the rate of the host is not known; what follows it can be read.
+    fn find_rate<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        if !self.core.finds_rate {
+            return bytes;
+        }
+        let Some(end) = bytes.iter().position(|byte| *byte == b'\r') else {
+            return &[];
+        };
+        self.core.finds_rate = false;
+        self.core
+            .note(|| "the rate of the host is found (autobaud): the line is lost, send AT until it is answered".into());
+        bytes[end + 1..]
+            .strip_prefix(b"\n")
+            .unwrap_or(&bytes[end + 1..])
     }
 
     /// What became of a link. Events of a link that was closed are ignored.

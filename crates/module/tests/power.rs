@@ -207,3 +207,45 @@ fn input_that_waits_for_a_command_is_kept_and_bounded() {
     bench.run(Duration::from_secs(1));
     assert!(bench.text().ends_with("\r\nOK\r\n"));
 }
+
+#[test]
+fn the_first_line_after_power_on_finds_the_rate() {
+    for (config, answered) in [
+        (
+            Config {
+                pace: Pace::Real,
+                ..Config::default()
+            },
+            false,
+        ),
+        (
+            Config {
+                pace: Pace::Fast,
+                ..Config::default()
+            },
+            true,
+        ),
+        (
+            Config {
+                pace: Pace::Real,
+                baud: Some(115_200),
+                ..Config::default()
+            },
+            true,
+        ),
+    ] {
+        let mut bench = Bench::new("bc26", config);
+        bench.run(Duration::from_secs(10));
+        bench.serial.clear();
+        for piece in [&b"A"[..], b"T\r\n"] {
+            bench.type_bytes(piece);
+        }
+        bench.run(Duration::from_secs(1));
+        let echoed = if answered { "AT\r\r\nOK\r\n" } else { "" };
+        assert_eq!(bench.text(), echoed);
+        bench.serial.clear();
+        bench.type_bytes(b"AT\r\n");
+        bench.run(Duration::from_secs(1));
+        assert_eq!(bench.text(), "AT\r\r\nOK\r\n");
+    }
+}

@@ -91,6 +91,11 @@ impl VirtualDevice {
         }
         let mut bench = Bench::with_broker(model, config, broker);
         bench.run_for(Duration::from_secs(10));
+        if model.defaults.autobaud && pace == Pace::Real {
+            // As hosts do before they begin.
+            bench.type_bytes(b"AT\r");
+            bench.run_for(Duration::from_secs(1));
+        }
         bench.take_serial();
         Ok(Self {
             bench,

@@ -277,7 +277,7 @@ impl Player<'_> {
             } else {
                 Vec::new()
             };
-            for text in [frame, "OK"] {
+            for text in [frame, "OK"].into_iter().filter(|text| !text.is_empty()) {
                 let text = text.to_string();
                 for token in self.frame(&[text]) {
                     if let Token::Bytes(bytes) = token {

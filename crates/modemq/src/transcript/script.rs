@@ -78,7 +78,7 @@ pub enum Directive {
     Rival(String),
     /// The module is powered on anew, and what it says is compared.
     PowerOn,
-    /// This command is sent until this frame, and `OK`, answer it.
+    /// This command is sent until this frame, when it is not empty, and `OK` answer it.
     Poll(String, String),
 }
 
@@ -272,9 +272,12 @@ impl Script {
             "rival" if !rest.is_empty() => Directive::Rival(rest.into()),
             "power-on" => Directive::PowerOn,
             "poll" => {
-                let (command, frame) = rest
-                    .split_once(" -> ")
-                    .ok_or("@poll wants a command and its answer: @poll AT+CGATT? -> +CGATT: 1")?;
+                let (command, frame) = rest.split_once(" -> ").unwrap_or((rest, ""));
+                if command.trim().is_empty() {
+                    return Err(
+                        "@poll wants a command and its answer: @poll AT+CGATT? -> +CGATT: 1".into(),
+                    );
+                }
                 Directive::Poll(command.trim().into(), frame.trim().into())
             }
             _ => {
