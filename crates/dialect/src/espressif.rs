@@ -399,6 +399,14 @@ pub const ESP8266: &[&Command] = &[
 
 /// What the ESP32-C3 has of its own.
 pub const ESP32C3: &[&Command] = &[
+    &Command::new("+CIPSNTPINTV", "Interval of SNTP", "3.3; stored")
+        .set(&[Param::int("interval second", 15, 4_294_967)])
+        .read()
+        .replies(&[&Line::new(
+            "+CIPSNTPINTV",
+            &[Lit("+CIPSNTPINTV:"), Int("interval second")],
+            "In seconds.",
+        )]),
     &Command::new(
         "+MQTTUSERCFG",
         "MQTT user: 1 TCP, 2 to 5 TLS, 6 WebSocket, 7 to 10 with TLS",

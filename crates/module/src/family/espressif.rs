@@ -716,12 +716,13 @@ impl Family for Espressif {
             }
             "+CWLAPOPT" => Outcome::Ok,
             name @ ("+SLEEP" | "+CWHOSTNAME" | "+CIPDNS" | "+CWCOUNTRY" | "+CWSTAPROTO"
-            | "+RFPOWER") => {
+            | "+RFPOWER" | "+CIPSNTPINTV") => {
                 let default = match name {
                     "+CWHOSTNAME" => "ESP_80AA01",
                     "+CWCOUNTRY" => "0,\"CN\",1,13",
                     "+CWSTAPROTO" => "7",
                     "+RFPOWER" => "78",
+                    "+CIPSNTPINTV" => "3600",
                     _ => "0",
                 };
                 let quote = if name == "+CWHOSTNAME" { "" } else { "\"" };
