@@ -410,7 +410,7 @@ pub const ESP32C3: &[&Command] = &[
     &Command::new(
         "+MQTTUSERCFG",
         "MQTT user: 1 TCP, 2 to 5 TLS, 6 WebSocket, 7 to 10 with TLS",
-        "3.3. TLS is not supported yet: MQTTCONN fails",
+        "3.3. Schemes 3 to 5 and 8 to 10 want certificates that this module has no place for: MQTTCONN fails",
     )
     .set(&[
         LINK,

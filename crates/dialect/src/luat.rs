@@ -380,7 +380,7 @@ pub const COMMANDS: &[&Command] = &[
         .test(&["+MIPSTART:\"(0,255).(0,255).(0,255).(0,255)\",(1-65535)", "+MIPSTART:\"DOMAIN NAME\",(1-65535)"])
         .replies(&[&CONNECT_OK, &CONNECT_OK_MUX, &ALREADY_CONNECT, &STATE, &CONNECT_FAIL, &CONNECT_FAIL_MUX]),
     &Command::new("+SSLMIPSTART", "Open the TCP connection, with TLS inside",
-        "manual, MQTT/MIPSTART. Not supported yet: ends in CONNECT FAIL")
+        "manual, MQTT/MIPSTART; the tutorials' three flows. Inferred: a certificate that is missing is told as CONNECT FAIL")
         .set(&[Param::text("svraddr", 255), Param::int("port", 1, 65_535)])
         .test(&["+SSLMIPSTART:\"(0,255).(0,255).(0,255).(0,255)\",(1-65535)", "+SSLMIPSTART:\"DOMAIN NAME\",(1-65535)"])
         .replies(&[&CONNECT_OK, &CONNECT_OK_MUX, &ALREADY_CONNECT, &STATE, &CONNECT_FAIL, &CONNECT_FAIL_MUX]),

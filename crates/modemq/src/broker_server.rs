@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::stream::Stream;
-use crate::tls::Acceptor;
+use crate::tls::{self, Acceptor};
 use crate::websocket;
 use broker::{Broker, Config, ConnId, Event, Output, Stats};
 use mqtt::QoS;
@@ -33,7 +33,7 @@ impl Protocol {
             Self::WebSocket => websocket::accept(stream).await,
             Self::Tls(acceptor) => {
                 let stream = acceptor.accept(stream).await.map_err(io::Error::other)?;
-                Stream::unwrapped(stream)
+                tls::unwrap(stream)
             }
         }
     }

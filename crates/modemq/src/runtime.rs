@@ -368,7 +368,7 @@ async fn open(
             let stream = tls::connect(stream, tls).await;
             let stream = stream.map_err(|why| (NetError::Tls, Some(format!("TLS: {why}"))))?;
             match path {
-                None => Stream::unwrapped(stream).map_err(|_| (NetError::Other, None))?,
+                None => tls::unwrap(stream).map_err(|_| (NetError::Other, None))?,
                 Some(path) => open_websocket(stream, host, port, path).await?,
             }
         }

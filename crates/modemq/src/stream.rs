@@ -4,7 +4,6 @@ use std::io;
 use std::net::Shutdown;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 /// Bytes to and from a peer, for who waits for readiness and keeps no buffer of its own.
@@ -18,20 +17,16 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// A stream on top of TLS, which a task of its own unwraps.
+    /// What `carry` reads from and writes to its end, on a task of its own. What goes wrong there shows as the end of the stream.
     ///
     /// # Errors
     /// The system's.
-    pub fn unwrapped<S>(mut stream: S) -> io::Result<Self>
+    pub fn layered<F>(carry: impl FnOnce(UnixStream) -> F) -> io::Result<Self>
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
     {
-        let (ours, mut theirs) = UnixStream::pair()?;
-        tokio::spawn(async move {
-            // What goes wrong shows as the end of the stream.
-            let _ = tokio::io::copy_bidirectional_with_sizes(&mut stream, &mut theirs, 4096, 4096)
-                .await;
-        });
+        let (ours, theirs) = UnixStream::pair()?;
+        tokio::spawn(carry(theirs));
         Ok(Self::Layered(ours))
     }
 

@@ -1,5 +1,6 @@
 //! TLS by OpenSSL: it alone among the libraries speaks what the modules speak, down to TLS 1.0, RSA key exchange, 3DES and RC4.
 
+use crate::stream::Stream;
 use module::{Tls, TlsVersion};
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
@@ -11,9 +12,11 @@ use openssl::stack::Stack;
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{X509, X509VerifyResult};
+use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Once;
+use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
@@ -115,10 +118,18 @@ pub async fn connect(stream: TcpStream, tls: &Tls) -> Result<SslStream<TcpStream
 fn client_context(tls: &Tls) -> Result<(SslContext, Vec<String>), String> {
     let mut builder = builder(SslMethod::tls_client(), tls.versions)?;
     let missing = set_suites(&mut builder, &tls.suites)?;
+    set_verification(&mut builder, tls)?;
+    if let Some((certificate, key)) = &tls.identity {
+        set_identity(&mut builder, "client", certificate, key)?;
+    }
+    Ok((builder.build(), missing))
+}
+
+/// What the server must show.
+fn set_verification(builder: &mut SslContextBuilder, tls: &Tls) -> Result<(), String> {
     let Some(authorities) = &tls.authorities else {
         builder.set_verify(SslVerifyMode::NONE);
-        set_identity(&mut builder, tls)?;
-        return Ok((builder.build(), missing));
+        return Ok(());
     };
     let mut store = X509StoreBuilder::new().map_err(words)?;
     let found = certificates(authorities);
@@ -148,26 +159,37 @@ fn client_context(tls: &Tls) -> Result<(SslContext, Vec<String>), String> {
         .map_err(words)?;
     }
     builder.set_verify(SslVerifyMode::PEER);
-    set_identity(&mut builder, tls)?;
-    Ok((builder.build(), missing))
+    Ok(())
 }
 
-/// The module's own certificate, with those that stand behind it in the same file.
-fn set_identity(builder: &mut SslContextBuilder, tls: &Tls) -> Result<(), String> {
-    let Some((certificate, key)) = &tls.identity else {
-        return Ok(());
-    };
-    let key = private_key(key).ok_or("the client's key cannot be read")?;
+/// One's own certificate, with those that stand behind it in the same file, and its key.
+fn set_identity(
+    builder: &mut SslContextBuilder,
+    whose: &str,
+    certificate: &[u8],
+    key: &[u8],
+) -> Result<(), String> {
+    let key = private_key(key).ok_or_else(|| format!("the {whose}'s key cannot be read"))?;
     let mut chain = certificates(certificate).into_iter();
     let own = chain
         .next()
-        .ok_or("the client's certificate cannot be read")?;
+        .ok_or_else(|| format!("the {whose}'s certificate cannot be read"))?;
     builder.set_certificate(&own).map_err(words)?;
     for certificate in chain {
         builder.add_extra_chain_cert(certificate).map_err(words)?;
     }
     let matches = builder.set_private_key(&key);
-    matches.map_err(|_| "the client's key does not belong to its certificate".to_string())
+    matches.map_err(|_| format!("the {whose}'s key does not belong to its certificate"))
+}
+
+/// The bytes inside TLS.
+///
+/// # Errors
+/// The system's.
+pub fn unwrap(mut stream: SslStream<TcpStream>) -> io::Result<Stream> {
+    Stream::layered(|mut local| async move {
+        let _ = copy_bidirectional_with_sizes(&mut stream, &mut local, 4096, 4096).await;
+    })
 }
 
 /// How a broker's listener does its handshakes.
@@ -209,17 +231,7 @@ impl Acceptor {
         } else {
             set_suites(&mut builder, server.suites)?;
         }
-        let mut chain = certificates(server.certificate).into_iter();
-        let own = chain
-            .next()
-            .ok_or("the server's certificate cannot be read")?;
-        builder.set_certificate(&own).map_err(words)?;
-        for certificate in chain {
-            builder.add_extra_chain_cert(certificate).map_err(words)?;
-        }
-        let key = private_key(server.key).ok_or("the server's key cannot be read")?;
-        let matches = builder.set_private_key(&key);
-        matches.map_err(|_| "the server's key does not belong to its certificate")?;
+        set_identity(&mut builder, "server", server.certificate, server.key)?;
         builder.set_session_id_context(b"modemq").map_err(words)?;
         if let Some(authorities) = server.client_authorities {
             let mut store = X509StoreBuilder::new().map_err(words)?;

@@ -77,16 +77,13 @@ fn config() -> WebSocketConfig {
         .max_frame_size(Some(2 << 20))
 }
 
-/// Unwraps a socket on a task of its own, which ends with either side.
 fn layer<S: Transport>(socket: WebSocketStream<S>) -> io::Result<Stream> {
-    let (ours, theirs) = UnixStream::pair()?;
-    // What goes wrong shows as the end of the stream.
-    tokio::spawn(async move {
-        let _ = carry(socket, theirs).await;
-    });
-    Ok(Stream::Layered(ours))
+    Stream::layered(|local| async {
+        let _ = carry(socket, local).await;
+    })
 }
 
+/// Until either side ends.
 async fn carry<S: Transport>(
     mut socket: WebSocketStream<S>,
     mut local: UnixStream,

@@ -196,9 +196,7 @@ impl Core {
 
     /// Prints a line at once, though a command runs.
     pub(crate) fn progress(&mut self, line: &Line, values: &[Value<'_>]) {
-        let mut text = Vec::new();
-        line.write(values, &mut |part| text.extend_from_slice(part));
-        self.reply(&text);
+        self.reply(&written(line, values));
     }
 
     /// Bytes of the peer for the host, as they are.
@@ -209,9 +207,7 @@ impl Core {
 
     /// Reports something that the host did not ask for just now. It comes after the reply to the command that runs.
     pub(crate) fn report(&mut self, line: &Line, values: &[Value<'_>]) {
-        let mut text = Vec::new();
-        line.write(values, &mut |part| text.extend_from_slice(part));
-        self.report_text(&text);
+        self.report_text(&written(line, values));
     }
 
     /// [`Core::report`] for text that no item describes.
@@ -560,6 +556,12 @@ impl Core {
             told: self.told(text),
         }
     }
+}
+
+fn written(line: &Line, values: &[Value<'_>]) -> Vec<u8> {
+    let mut text = Vec::new();
+    line.write(values, &mut |part| text.extend_from_slice(part));
+    text
 }
 
 fn new_terminal(model: &Model, config: &Config) -> Terminal {

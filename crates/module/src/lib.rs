@@ -321,7 +321,7 @@ impl Module {
                 self.core.finish(Outcome::Ok);
                 return;
             }
-            self.core.terminal.begin();
+            self.core.terminal.set_busy();
             let before = (!self.core.model.as_written.is_empty()).then(|| rest.clone());
             let model = self.core.model;
             let (outcome, left) = match command::parse(model.syntax, model.commands, &mut rest) {

@@ -306,12 +306,7 @@ impl Terminal {
         }
     }
 
-    /// A command begins: reports wait for its end.
-    pub(crate) fn begin(&mut self) {
-        self.mode = Mode::Busy;
-    }
-
-    /// The command goes on after its line: input waits as well.
+    /// A command runs: reports and input wait for its end.
     pub(crate) fn set_busy(&mut self) {
         self.mode = Mode::Busy;
     }

@@ -82,70 +82,68 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// The settings that AT+SSLCFG and AT+QSSLCFG have alike, as they were written; without one: its default.
-pub(crate) struct Settings<'a> {
-    pub(crate) get: &'a dyn Fn(&str) -> Option<String>,
-}
-
-impl Settings<'_> {
-    /// What a handshake with this host will be; the reason when a file that it needs is not there.
-    pub(crate) fn tls(&self, core: &Core, host: &str) -> Result<Tls, String> {
-        let text = |name: &str| (self.get)(name).unwrap_or_default();
-        let number = |name: &str, default: i64| text(name).parse().unwrap_or(default);
-        let file = |name: &str| -> Result<Option<Vec<u8>>, String> {
-            let path = text(name);
-            let path = path.trim_matches('"');
-            if path.is_empty() {
-                return Ok(None);
-            }
-            let found = core.files.read(path.as_bytes());
-            let found = found.map_err(|error: FileError| format!("{name} {path}: {error}"))?;
-            Ok(Some(found.to_vec()))
-        };
-        let only = |version| (version, version);
-        let versions = match number("sslversion", 4) {
-            0 => only(TlsVersion::Ssl30),
-            1 => only(TlsVersion::Tls10),
-            2 => only(TlsVersion::Tls11),
-            3 => only(TlsVersion::Tls12),
-            _ => (TlsVersion::Tls10, TlsVersion::Tls12),
-        };
-        let suite = text("ciphersuite").to_ascii_uppercase();
-        let suites = match u16::from_str_radix(suite.trim_start_matches("0X"), 16) {
-            Ok(0xffff) | Err(_) => core.model.suites.to_vec(),
-            Ok(suite) => vec![suite],
-        };
-        let level = number("seclevel", 0);
-        let authorities = match (level, file("cacert")?) {
-            (0, _) => None,
-            (_, Some(found)) => Some(found),
-            (_, None) => return Err("seclevel wants a cacert, and none is set".into()),
-        };
-        // Source: Luat AT manual, SSLCFG: the client's certificate is shown when the server asks for it.
-        let identity = match (level, file("clientcert")?, file("clientkey")?) {
-            (2, Some(certificate), Some(key)) => Some((certificate, key)),
-            (2, Some(_), None) => return Err("a clientcert is set, and no clientkey".into()),
-            (2, None, Some(_)) => return Err("a clientkey is set, and no clientcert".into()),
-            _ => None,
-        };
-        let checks_dates = authorities.is_some() && number("ignorelocaltime", 1) == 0;
-        // Inferred: as with mbedTLS, a name that is set is sent, and the certificate must bear it when it is checked.
-        let name = Some(text("hostname")).filter(|name| !name.is_empty());
-        let sni = (number("sni", 0) == 1).then(|| host.to_string());
-        let check = (number("checkhost", 0) == 1).then(|| host.to_string());
-        let expected_name = name.clone().or(check).filter(|_| authorities.is_some());
-        let seconds = ["negotiatetimeout", "negotiatetime"]
-            .into_iter()
-            .find_map(|name| text(name).parse().ok());
-        Ok(Tls {
-            versions,
-            suites,
-            server_name: name.or(sni),
-            authorities,
-            expected_name,
-            time: checks_dates.then(|| core.clock.unix(core.now)),
-            identity,
-            timeout: Duration::from_secs(seconds.unwrap_or(300)),
-        })
-    }
+/// What a handshake with this host will be, by the settings that AT+SSLCFG and AT+QSSLCFG have alike: `setting` is one of
+/// them as it was written, `None` its default. The error says which file is not there.
+pub(crate) fn handshake(
+    core: &Core,
+    host: &str,
+    setting: impl Fn(&str) -> Option<String>,
+) -> Result<Tls, String> {
+    let text = |name: &str| setting(name).unwrap_or_default();
+    let number = |name: &str, default: i64| text(name).parse().unwrap_or(default);
+    let file = |name: &str| -> Result<Option<Vec<u8>>, String> {
+        let path = text(name);
+        let path = path.trim_matches('"');
+        if path.is_empty() {
+            return Ok(None);
+        }
+        let found = core.files.read(path.as_bytes());
+        let found = found.map_err(|error: FileError| format!("{name} {path}: {error}"))?;
+        Ok(Some(found.to_vec()))
+    };
+    let only = |version| (version, version);
+    let versions = match number("sslversion", 4) {
+        0 => only(TlsVersion::Ssl30),
+        1 => only(TlsVersion::Tls10),
+        2 => only(TlsVersion::Tls11),
+        3 => only(TlsVersion::Tls12),
+        _ => (TlsVersion::Tls10, TlsVersion::Tls12),
+    };
+    let suite = text("ciphersuite").to_ascii_uppercase();
+    let suites = match u16::from_str_radix(suite.trim_start_matches("0X"), 16) {
+        Ok(0xffff) | Err(_) => core.model.suites.to_vec(),
+        Ok(suite) => vec![suite],
+    };
+    let level = number("seclevel", 0);
+    let authorities = match (level, file("cacert")?) {
+        (0, _) => None,
+        (_, Some(found)) => Some(found),
+        (_, None) => return Err("seclevel wants a cacert, and none is set".into()),
+    };
+    // Source: Luat AT manual, SSLCFG: the client's certificate is shown when the server asks for it.
+    let identity = match (level, file("clientcert")?, file("clientkey")?) {
+        (2, Some(certificate), Some(key)) => Some((certificate, key)),
+        (2, Some(_), None) => return Err("a clientcert is set, and no clientkey".into()),
+        (2, None, Some(_)) => return Err("a clientkey is set, and no clientcert".into()),
+        _ => None,
+    };
+    let checks_dates = authorities.is_some() && number("ignorelocaltime", 1) == 0;
+    // Inferred: as with mbedTLS, a name that is set is sent, and the certificate must bear it when it is checked.
+    let name = Some(text("hostname")).filter(|name| !name.is_empty());
+    let sni = (number("sni", 0) == 1).then(|| host.to_string());
+    let check = (number("checkhost", 0) == 1).then(|| host.to_string());
+    let expected_name = name.clone().or(check).filter(|_| authorities.is_some());
+    let seconds = ["negotiatetimeout", "negotiatetime"]
+        .into_iter()
+        .find_map(|name| text(name).parse().ok());
+    Ok(Tls {
+        versions,
+        suites,
+        server_name: name.or(sni),
+        authorities,
+        expected_name,
+        time: checks_dates.then(|| core.clock.unix(core.now)),
+        identity,
+        timeout: Duration::from_secs(seconds.unwrap_or(300)),
+    })
 }

@@ -530,46 +530,33 @@ impl EigenComm {
     }
 
     fn close(&mut self, core: &mut Core) -> Outcome {
-        match self.link.phase {
-            // Also while the module is connecting again.
-            _ if self.reconnects() => {
-                self.end(core);
-                core.report(&ec::CLOSE, &[0.into(), 0.into()]);
-                Outcome::Ok
-            }
-            Phase::Open | Phase::LoggingIn | Phase::Up => {
-                self.end(core);
-                core.report(&ec::CLOSE, &[0.into(), 0.into()]);
-                Outcome::Ok
-            }
-            _ => NOT_ALLOWED,
+        if !self.has_session() && self.link.phase != Phase::Open {
+            return NOT_ALLOWED;
         }
+        self.end(core);
+        core.report(&ec::CLOSE, &[0.into(), 0.into()]);
+        Outcome::Ok
     }
 
     fn log_out(&mut self, core: &mut Core) -> Outcome {
-        match self.link.phase {
-            _ if self.reconnects() => {
-                self.end(core);
-                core.report(&ec::DISC, &[0.into(), 0.into()]);
-                Outcome::Ok
-            }
-            Phase::LoggingIn | Phase::Up => {
-                self.end(core);
-                core.report(&ec::DISC, &[0.into(), 0.into()]);
-                Outcome::Ok
-            }
-            Phase::Open => {
-                core.report(&ec::DISC, &[0.into(), (-1).into()]);
-                Outcome::Ok
-            }
-            _ => NOT_ALLOWED,
-        }
+        let result: i64 = if self.has_session() {
+            self.end(core);
+            0
+        } else if self.link.phase == Phase::Open {
+            -1
+        } else {
+            return NOT_ALLOWED;
+        };
+        core.report(&ec::DISC, &[0.into(), result.into()]);
+        Outcome::Ok
     }
 
-    /// The module has lost its connection and is getting it back.
-    fn reconnects(&self) -> bool {
+    /// There is a session, or the module is getting back the one that it has lost.
+    fn has_session(&self) -> bool {
         let again = self.context.as_ref().is_some_and(|context| context.again);
-        self.retry_at.is_some() || again && self.link.phase == Phase::Opening
+        self.retry_at.is_some()
+            || again && self.link.phase == Phase::Opening
+            || matches!(self.link.phase, Phase::LoggingIn | Phase::Up)
     }
 
     /// DISCONNECT when there is a session, the end of TCP, and of the context.

@@ -11,7 +11,7 @@ use crate::link::{Link, News, Phase};
 use crate::network::{sim_code, sim_error};
 use crate::radio::{Change, DEFAULT_CID, SavedApn};
 use crate::terminal::{DataEnd, DataMode};
-use crate::tls::{Settings, Tls};
+use crate::tls::{self, Tls};
 use dialect::{Form, Model, ParseError, Problem, Statement, Value, basic, luat, network};
 use instant::Instant;
 use mqtt::{Connect, Event, QoS, SessionConfig, Suback, Version, Will};
@@ -1287,14 +1287,10 @@ fn configure_tls(core: &mut Core, statement: &Statement<'_>) -> Outcome {
 
 /// What the handshake of AT+SSLMIPSTART will be.
 fn handshake(core: &Core, host: &str) -> Result<Tls, String> {
-    let settings = Settings {
-        get: &|name| {
-            core.kept
-                .get(&format!("sslcfg/{MQTT_CONTEXT}/{name}"))
-                .cloned()
-        },
-    };
-    settings.tls(core, host)
+    tls::handshake(core, host, |name| {
+        let key = format!("sslcfg/{MQTT_CONTEXT}/{name}");
+        core.kept.get(&key).cloned()
+    })
 }
 
 /// The context of AT+SSLCFG that MQTT uses. Source: tutorial; manual.

@@ -39,6 +39,8 @@ pub(crate) struct Quectel {
     pending: Option<Pending>,
     device: Device,
     protocol_check: i64,
+    /// It has the report +QMTPING.
+    tells_pings: bool,
 }
 
 /// What a command waits for.
@@ -139,6 +141,8 @@ impl Quectel {
             pending: None,
             device: Device::default(),
             protocol_check: 0,
+            tells_pings: dialect::command::find(model.commands, b"+QMTOPEN")
+                .is_some_and(|open| open.replies.iter().any(|line| line.name == q::PING.name)),
         }
     }
 }
@@ -470,11 +474,7 @@ impl Quectel {
         index: usize,
         act: impl FnOnce(&mut Link, &mut Core, &mut dyn FnMut(&mut Core, News<'_>)),
     ) {
-        let opens = dialect::command::find(self.model.commands, b"+QMTOPEN");
-        let tells_pings = opens.is_some_and(|command| {
-            let mut replies = command.replies.iter();
-            replies.any(|line| line.name == q::PING.name)
-        });
+        let tells_pings = self.tells_pings;
         let Client {
             link,
             config,

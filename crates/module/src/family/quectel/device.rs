@@ -9,7 +9,7 @@ use crate::files::FileError;
 use crate::network::sim_error;
 use crate::radio::DEFAULT_CID;
 use crate::terminal::{DataEnd, DataMode};
-use crate::tls::{Settings, Tls};
+use crate::tls::{self, Tls};
 use dialect::model::Bearer;
 use dialect::{Form, Line, Statement, Value, quectel as q};
 use instant::Instant;
@@ -271,15 +271,12 @@ impl Device {
 
     /// What the handshake of a connection with this context will be.
     pub(super) fn handshake(&self, core: &Core, context: i64, host: &str) -> Result<Tls, String> {
-        let find = |name: &str| {
+        tls::handshake(core, host, |name| {
             let mut settings = self.tls.iter();
             let found = settings.find(|((own, option), _)| *own == context && *option == name);
-            found.map(|(_, value)| plain_name(value.trim_matches('"').as_bytes()).to_vec())
-        };
-        let settings = Settings {
-            get: &|name| find(name).map(|value| String::from_utf8_lossy(&value).into_owned()),
-        };
-        settings.tls(core, host)
+            let value = plain_name(found?.1.trim_matches('"').as_bytes());
+            Some(String::from_utf8_lossy(value).into_owned())
+        })
     }
 
     fn upload(&mut self, core: &mut Core, statement: &Statement<'_>) -> Outcome {
