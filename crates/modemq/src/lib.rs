@@ -9,6 +9,7 @@ pub mod certificates;
 pub mod client;
 pub mod clock;
 pub mod commands;
+pub mod line;
 pub mod net;
 pub mod port;
 pub mod reference;

@@ -3,18 +3,15 @@
 use super::script::{Fault, Script};
 use crate::broker_server::BrokerServer;
 use crate::client::{Client, News};
+use crate::line::HostLine;
 use broker::Event;
 use dialect::Model;
 use instant::Instant;
 use module::{NetworkEvent, Pace, Registration, Sim};
 use mqtt::{Connect, QoS};
-use serial2_tokio::SerialPort;
 use std::collections::VecDeque;
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use world::{Bench, Mood};
@@ -227,18 +224,13 @@ fn configure(
 /// A module on a port, with a broker that it can reach.
 pub struct PortDevice {
     runtime: Runtime,
-    line: Line,
+    line: HostLine,
     broker: Option<BrokerServer>,
     events: Option<mpsc::UnboundedReceiver<Event>>,
     tool: Option<Client>,
     address: (String, u16),
     start: std::time::Instant,
     power: Option<mpsc::UnboundedSender<NetworkEvent>>,
-}
-
-enum Line {
-    Tcp(TcpStream),
-    Serial(SerialPort),
 }
 
 impl PortDevice {
@@ -258,17 +250,7 @@ impl PortDevice {
             .enable_all()
             .build()
             .map_err(|error| error.to_string())?;
-        let line = runtime.block_on(async {
-            match port.strip_prefix("tcp:") {
-                Some(address) => {
-                    let stream = TcpStream::connect(address).await?;
-                    stream.set_nodelay(true)?;
-                    Ok(Line::Tcp(stream))
-                }
-                None => Ok(Line::Serial(SerialPort::open(port, baud)?)),
-            }
-        });
-        let line = line.map_err(|error: io::Error| format!("{port}: {error}"))?;
+        let line = runtime.block_on(HostLine::open(port, baud))?;
         let mut device = Self {
             runtime,
             line,
@@ -331,38 +313,12 @@ impl PortDevice {
 
 impl Device for PortDevice {
     fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let line = &mut self.line;
-        let sent = self.runtime.block_on(async {
-            match line {
-                Line::Tcp(stream) => stream.write_all(bytes).await,
-                Line::Serial(serial) => serial.write_all(bytes).await,
-            }
-        });
+        let sent = self.runtime.block_on(self.line.send(bytes));
         sent.map_err(|error| error.to_string())
     }
 
     fn receive(&mut self, limit: Duration) -> Vec<u8> {
-        let mut buffer = vec![0; 4096];
-        let line = &mut self.line;
-        let read = self.runtime.block_on(async {
-            let read = async {
-                match line {
-                    Line::Tcp(stream) => stream.read(&mut buffer).await,
-                    Line::Serial(serial) => serial.read(&mut buffer).await,
-                }
-            };
-            match tokio::time::timeout(limit, read).await {
-                Ok(Ok(n @ 1..)) => n,
-                // The line has ended: nothing more comes, but the time still passes.
-                Ok(_) => {
-                    tokio::time::sleep(limit).await;
-                    0
-                }
-                Err(_) => 0,
-            }
-        });
-        buffer.truncate(read);
-        buffer
+        self.runtime.block_on(self.line.receive(limit))
     }
 
     fn elapsed(&self) -> Duration {

@@ -1,0 +1,65 @@
+//! The host's end of a serial line: what a microcontroller holds in its hands.
+
+use serial2_tokio::SerialPort;
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// A line to a module.
+#[derive(Debug)]
+pub enum HostLine {
+    /// To a module on a TCP port.
+    Tcp(TcpStream),
+    /// To a module on a UART or a PTY.
+    Serial(SerialPort),
+}
+
+impl HostLine {
+    /// Opens `tcp:HOST:PORT` or a device.
+    ///
+    /// # Errors
+    /// What cannot be opened, and why.
+    pub async fn open(port: &str, baud: u32) -> Result<Self, String> {
+        let opened = match port.strip_prefix("tcp:") {
+            Some(address) => Self::connect(address).await,
+            None => SerialPort::open(port, baud).map(Self::Serial),
+        };
+        opened.map_err(|error| format!("{port}: {error}"))
+    }
+
+    async fn connect(address: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self::Tcp(stream))
+    }
+
+    /// Types.
+    ///
+    /// # Errors
+    /// The line is broken.
+    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.write_all(bytes).await,
+            Self::Serial(serial) => serial.write_all(bytes).await,
+        }
+    }
+
+    /// Waits for bytes, and no longer than `limit`; of a line that has ended nothing more comes, but the time still passes.
+    pub async fn receive(&mut self, limit: Duration) -> Vec<u8> {
+        let mut buffer = vec![0; 4096];
+        let read = async {
+            let read = match self {
+                Self::Tcp(stream) => stream.read(&mut buffer).await,
+                Self::Serial(serial) => serial.read(&mut buffer).await,
+            };
+            match read {
+                Ok(n @ 1..) => n,
+                _ => std::future::pending().await,
+            }
+        };
+        let read = tokio::time::timeout(limit, read).await.unwrap_or(0);
+        buffer.truncate(read);
+        buffer
+    }
+}
