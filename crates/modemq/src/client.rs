@@ -2,16 +2,15 @@
 
 use crate::clock::Clock;
 use crate::net::Resolver;
+use crate::stream::Stream;
 use mqtt::{Connect, ConnectCode, Event, PacketId, QoS, Session, SessionConfig, SessionError};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 /// A client that is logged in.
 pub struct Client {
-    stream: TcpStream,
+    stream: Stream,
     session: Session,
     clock: Clock,
     news: VecDeque<News>,
@@ -101,6 +100,14 @@ impl Client {
             .connect(host, port)
             .await
             .map_err(|error| Error::Connect(format!("{host}:{port}"), error))?;
+        Self::log_in(Stream::Tcp(stream), connect).await
+    }
+
+    /// Logs in on a connection.
+    ///
+    /// # Errors
+    /// Why the server refuses.
+    pub async fn log_in(stream: Stream, connect: &Connect<'_>) -> Result<Self, Error> {
         let mut client = Self {
             stream,
             session: Session::new(SessionConfig {
@@ -174,7 +181,8 @@ impl Client {
     pub async fn disconnect(mut self) -> Result<(), Error> {
         self.session.disconnect(self.clock.now());
         self.flush().await?;
-        Ok(self.stream.shutdown().await?)
+        self.stream.shut();
+        Ok(())
     }
 
     async fn step(&mut self) -> Result<(), Error> {

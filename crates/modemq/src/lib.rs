@@ -9,6 +9,7 @@ pub mod certificates;
 pub mod client;
 pub mod clock;
 pub mod commands;
+pub mod doctor;
 pub mod line;
 pub mod net;
 pub mod port;

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use dialect::Model;
-use modemq::commands::{self, broker, demo, explain, module, publish, replay, subscribe};
+use modemq::commands::{self, broker, demo, doctor, explain, module, publish, replay, subscribe};
 use std::process::ExitCode;
 
 /// MQTT over AT commands, both ends of the wire: software modules for firmware that has none at hand.
@@ -23,6 +23,7 @@ enum Command {
     Module(Box<module::Args>),
     Replay(replay::Args),
     Broker(broker::Args),
+    Doctor(Box<doctor::Args>),
     Explain(explain::Args),
     /// List the models: language, limits, defaults
     Models,
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => commands::run(demo::run(args)),
         Command::Module(args) => commands::run(module::run(*args)),
         Command::Replay(args) => replay::run(&args),
+        Command::Doctor(args) => commands::run(doctor::run(*args)),
         Command::Explain(args) => explain::run(&args),
         Command::Models => {
             print!("{}", modemq::reference::models());

@@ -100,13 +100,9 @@ impl Resolver {
         addresses.sort_by_key(SocketAddr::is_ipv6);
         let mut last = NetError::Dns;
         for address in addresses {
-            match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => {
-                    // Small packets must not wait for the acknowledgement of those before them.
-                    let _ = stream.set_nodelay(true);
-                    return Ok(stream);
-                }
-                Ok(Err(error)) => last = net_error(&error),
+            match tokio::time::timeout(CONNECT_TIMEOUT, connect_to(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => last = error,
                 Err(_) => last = NetError::Timeout,
             }
         }
@@ -119,6 +115,18 @@ impl Resolver {
                 && entry.port.is_none_or(|own| own == port)
         })
     }
+}
+
+/// Connects to an address.
+///
+/// # Errors
+/// Why it did not answer.
+pub async fn connect_to(address: SocketAddr) -> Result<TcpStream, NetError> {
+    let stream = TcpStream::connect(address).await;
+    let stream = stream.map_err(|error| net_error(&error))?;
+    // Small packets must not wait for the acknowledgement of those before them.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
 }
 
 /// An address to listen on, for the command line: `127.0.0.1:1883`, `localhost:1883`, or the port alone.

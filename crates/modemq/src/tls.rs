@@ -16,7 +16,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Once;
-use tokio::io::copy_bidirectional_with_sizes;
+use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional_with_sizes};
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
@@ -67,6 +67,17 @@ pub fn parse_suite(text: &str) -> Result<u16, String> {
         })
 }
 
+/// The cipher suites of all modules that the library may have.
+pub fn all_suites() -> impl Iterator<Item = u16> {
+    SUITES.iter().map(|(number, _)| *number)
+}
+
+/// What OpenSSL calls a cipher suite.
+pub fn suite_name(suite: u16) -> Option<&'static str> {
+    let found = SUITES.iter().find(|(number, _)| *number == suite);
+    found.map(|(_, name)| *name)
+}
+
 /// A version, or a range of them, as `1.0-1.2`.
 ///
 /// # Errors
@@ -90,7 +101,10 @@ pub fn parse_versions(text: &str) -> Result<(TlsVersion, TlsVersion), String> {
 ///
 /// # Errors
 /// Why it failed, in words.
-pub async fn connect(stream: TcpStream, tls: &Tls) -> Result<SslStream<TcpStream>, String> {
+pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    tls: &Tls,
+) -> Result<SslStream<S>, String> {
     let (context, missing) = client_context(tls)?;
     let mut ssl = Ssl::new(&context).map_err(words)?;
     if let Some(name) = &tls.server_name
@@ -293,12 +307,8 @@ fn builder(
 fn set_suites(builder: &mut SslContextBuilder, suites: &[u16]) -> Result<Vec<String>, String> {
     let (mut usable, mut missing) = (Vec::new(), Vec::new());
     for suite in suites {
-        let name = SUITES
-            .iter()
-            .find(|(number, _)| number == suite)
-            .map(|(_, name)| *name);
         // A name that the library does not know is an error when it stands alone.
-        match name.filter(|name| {
+        match suite_name(*suite).filter(|name| {
             builder
                 .set_cipher_list(&format!("{name}:@SECLEVEL=0"))
                 .is_ok()

@@ -265,6 +265,8 @@ pub struct Radio {
     pub default_apn: String,
     /// The only APNs that get a PDP context; empty: any.
     pub allowed_apns: Vec<String>,
+    /// The only names and addresses that the SIM may reach; empty: all. Source: tutorial §7 Q3, cards with directed IP.
+    pub white_list: Vec<String>,
     /// The address of the first PDP context.
     pub address: std::net::Ipv4Addr,
     /// The name servers that the network gives.
@@ -297,6 +299,7 @@ impl Default for Radio {
             cell: "00a2c315".into(),
             default_apn: "cmiot".into(),
             allowed_apns: Vec::new(),
+            white_list: Vec::new(),
             address: std::net::Ipv4Addr::new(10, 173, 90, 29),
             dns: [
                 std::net::Ipv4Addr::new(211, 136, 112, 50),

@@ -1,7 +1,9 @@
 //! What every family shares: the time, the serial line, the radio, the settings, and what is to be done outside.
 
 use crate::Reboot;
-use crate::api::{Config, LinkEvent, LinkId, NetError, Output, Pace, QueryId, Trace, TraceKind};
+use crate::api::{
+    Config, LinkEvent, LinkId, NetError, Output, Pace, QueryId, Trace, TraceKind, Transport,
+};
 use crate::clock::Clock;
 use crate::files::Files;
 use crate::radio::{Change, Radio};
@@ -394,8 +396,24 @@ impl Core {
         }
     }
 
-    pub(crate) fn new_link(&mut self) -> LinkId {
-        LinkId(self.new_handle())
+    /// Asks for a transport.
+    pub(crate) fn open(&mut self, host: &str, port: u16, transport: Transport) -> LinkId {
+        let link = LinkId(self.new_handle());
+        let white_list = &self.config.radio.white_list;
+        if white_list.is_empty() || white_list.iter().any(|own| own.eq_ignore_ascii_case(host)) {
+            self.out.push_back(Output::Open {
+                link,
+                host: host.into(),
+                port,
+                transport,
+            });
+        } else {
+            self.note(|| format!("{host} is not on the SIM's white list"));
+            // Inferred: the network says so (ICMP, administratively prohibited) and does not leave the module waiting.
+            let refused = Parcel::new(LinkEvent::Failed(NetError::Unreachable));
+            self.arriving.push_back((self.now, link, refused));
+        }
+        link
     }
 
     pub(crate) fn new_query(&mut self) -> QueryId {

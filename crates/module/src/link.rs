@@ -56,19 +56,12 @@ impl Link {
 
     /// Asks for a transport.
     pub(crate) fn open(&mut self, core: &mut Core, host: &str, port: u16, transport: Transport) {
-        let link = core.new_link();
-        self.id = Some(link);
         self.phase = Phase::Opening;
         core.state(|| match &transport.websocket {
             Some(path) => format!("opening {host}:{port}, a WebSocket at {path:?}"),
             None => format!("opening {host}:{port}"),
         });
-        core.out.push_back(Output::Open {
-            link,
-            host: host.into(),
-            port,
-            transport,
-        });
+        self.id = Some(core.open(host, port, transport));
     }
 
     /// Sends CONNECT on an open transport; false when it cannot be encoded.

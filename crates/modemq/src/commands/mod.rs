@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod connection;
 pub mod demo;
+pub mod doctor;
 pub mod explain;
 pub mod module;
 pub mod publish;

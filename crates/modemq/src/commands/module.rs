@@ -126,6 +126,14 @@ pub struct Args {
     /// Give a PDP context only for this APN, as a private network does. May be repeated
     #[arg(long, value_name = "NAME")]
     apn_allow: Vec<String>,
+
+    /// Let the SIM reach these names and addresses only, as a card with directed IP does. May be repeated
+    #[arg(long, value_name = "HOST")]
+    white_list: Vec<String>,
+
+    /// The module's clock: now, as the network sets it, or unset
+    #[arg(long, value_name = "STATE", default_value = "now", value_parser = ["now", "unset"])]
+    clock: String,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -216,6 +224,7 @@ fn check(args: &Args) -> Result<(), Error> {
         ("--sim", args.sim != Sim::Ready),
         ("--apn", args.apn.is_some()),
         ("--apn-allow", !args.apn_allow.is_empty()),
+        ("--white-list", !args.white_list.is_empty()),
     ];
     let (wrong, kind): (&[(&str, bool)], _) = match args.model.bearer {
         Bearer::WiFi => (&of_cells, "cellular"),
@@ -317,6 +326,7 @@ fn config(args: &Args, index: u16, trace: bool) -> Config {
             operator: long,
             default_apn: args.apn.clone().unwrap_or(radio.default_apn),
             allowed_apns: args.apn_allow.clone(),
+            white_list: args.white_list.clone(),
             tac: radio.tac,
             cell: radio.cell,
             address: radio.address,
@@ -328,7 +338,7 @@ fn config(args: &Args, index: u16, trace: bool) -> Config {
             PaceArg::Real => Pace::Real,
             PaceArg::Fast => Pace::Fast,
         },
-        unix_time: unix_time(),
+        unix_time: unix_time().filter(|_| args.clock == "now"),
         latency: args.latency.map(Duration::from_millis),
         baud: args.baud,
         as_written: args.as_written,

@@ -198,6 +198,7 @@ fn configure(
             };
         }
         "apn-allow" => config.radio.allowed_apns.push(value.into()),
+        "white-list" => config.radio.white_list.push(value.into()),
         "wifi" => {
             let (ssid, password) = value.split_once(':').unwrap_or((value, ""));
             config.radio.access_points.push(module::AccessPoint {
@@ -214,7 +215,7 @@ fn configure(
         }
         _ => {
             return Err(format!(
-                "@module {key}: there are sim, wifi, signal, registration, apn, apn-allow, time, as-written, broker-user"
+                "@module {key}: there are sim, wifi, signal, registration, apn, apn-allow, white-list, time, as-written, broker-user"
             ));
         }
     }

@@ -63,16 +63,10 @@ impl Pinger {
     }
 
     fn send(&mut self, core: &mut Core) {
-        let link = core.new_link();
         self.left -= 1;
         self.sent += 1;
+        let link = core.open(&self.host, PORT, Transport::default());
         self.current = Some((link, core.now));
-        core.out.push_back(Output::Open {
-            link,
-            host: self.host.clone(),
-            port: PORT,
-            transport: Transport::default(),
-        });
     }
 
     /// What an event of a link says; nothing when it is another's.

@@ -617,17 +617,11 @@ impl Socket {
 
     /// Asks for a transport.
     fn open(&mut self, core: &mut Core) {
-        self.id = core.new_link();
-        let (host, port) = (self.host.clone(), self.port);
-        core.state(|| format!("opening {host}:{port}"));
-        core.out.push_back(Output::Open {
-            link: self.id,
-            host,
-            port,
-            transport: Transport {
-                tls: (self.kind == "SSL").then(|| super::tls(core)),
-                ..Transport::default()
-            },
-        });
+        core.state(|| format!("opening {}:{}", self.host, self.port));
+        let transport = Transport {
+            tls: (self.kind == "SSL").then(|| super::tls(core)),
+            ..Transport::default()
+        };
+        self.id = core.open(&self.host, self.port, transport);
     }
 }

@@ -1,0 +1,553 @@
+//! What is said to each family, and what must come of it: connect, log in, subscribe, publish at each QoS, leave.
+//!
+//! Values go through the model's own command items, so what does not fit the firmware is found before it is sent.
+
+use super::{Question, Target};
+use dialect::command::{Form, find};
+use dialect::model::Family;
+use dialect::{Model, Value};
+
+/// What a step is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Settings, and certificates.
+    Prepare,
+    /// TCP, and TLS on it.
+    Connect,
+    /// CONNECT. ESP-AT does it together with the connection.
+    LogIn,
+    /// SUBSCRIBE.
+    Subscribe,
+    /// PUBLISH, until the message has come back.
+    Publish,
+    /// DISCONNECT.
+    Leave,
+}
+
+/// One line for the module, and what must come of it.
+#[derive(Clone)]
+pub struct Step {
+    /// What it is for.
+    pub stage: Stage,
+    /// Without its end.
+    pub line: String,
+    /// What is typed after the prompt.
+    pub data: Option<Data>,
+    /// The report with which it has worked begins so; without one, `OK` is all.
+    pub report: Option<String>,
+    /// Reports with which it has failed begin so.
+    pub failures: Vec<String>,
+    /// A report with this beginning brings the message back; the text is in it.
+    pub back: Option<(&'static str, String)>,
+    /// It is answered with one line and no `OK`.
+    pub bare: bool,
+    /// It may fail: what it makes or takes away may be there or not.
+    pub may_fail: bool,
+}
+
+/// What is typed after a prompt.
+#[derive(Clone)]
+pub struct Data {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// What stands in their place when they are shown: a file's name, or the text.
+    pub shown: String,
+}
+
+impl Step {
+    fn new(stage: Stage, line: impl Into<String>) -> Self {
+        Self {
+            stage,
+            line: line.into(),
+            data: None,
+            report: None,
+            failures: Vec::new(),
+            back: None,
+            bare: false,
+            may_fail: false,
+        }
+    }
+
+    fn report(mut self, good: impl Into<String>, failures: &[&str]) -> Self {
+        self.report = Some(good.into());
+        self.failures = failures.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    fn data(mut self, bytes: &[u8], shown: &str) -> Self {
+        self.data = Some(Data {
+            bytes: bytes.into(),
+            shown: shown.into(),
+        });
+        self
+    }
+
+    fn back(mut self, prefix: &'static str, text: &str) -> Self {
+        self.back = Some((prefix, text.into()));
+        self
+    }
+
+    const fn bare(mut self) -> Self {
+        self.bare = true;
+        self
+    }
+
+    const fn may_fail(mut self) -> Self {
+        self.may_fail = true;
+        self
+    }
+}
+
+/// The whole conversation. The error says which value the model does not take.
+///
+/// # Errors
+/// A value that does not fit its parameter.
+pub fn conversation(question: &Question) -> Result<Vec<Step>, String> {
+    let writer = Writer { question };
+    let mut steps = Vec::new();
+    if let Some(apn) = &question.apn {
+        steps.push(Step::new(Stage::Prepare, set_apn(question.model, apn)?));
+    }
+    steps.extend(match question.model.family {
+        Family::Luat => writer.luat()?,
+        Family::Quectel => writer.quectel()?,
+        Family::EigenComm => writer.eigencomm()?,
+        Family::Espressif => writer.espressif()?,
+    });
+    Ok(steps)
+}
+
+/// The lines with which a module asks its own name server, and what tells that it has found something.
+///
+/// # Errors
+/// The name does not fit.
+pub fn look_up(model: &'static Model, host: &str) -> Result<Vec<Step>, String> {
+    let ask = |name, values: &[Value<'_>]| written(model, name, values);
+    let step = |line: String| Step::new(Stage::Prepare, line);
+    Ok(match model.family {
+        Family::Luat => vec![
+            // Source: tutorial §8.2 Q2.5: CDNSGIP works after these only.
+            step("AT+CSTT".into()).may_fail(),
+            step("AT+CIICR".into()).may_fail(),
+            step("AT+CIFSR".into()).bare().may_fail(),
+            step(ask("+CDNSGIP", &[host.into()])?).report("+CDNSGIP: 1,", &["+CDNSGIP:0,"]),
+        ],
+        Family::Quectel => vec![
+            step(ask("+QIDNSGIP", &[1.into(), host.into()])?)
+                .report("+QIURC: \"dnsgip\",0,", &["+QIURC: \"dnsgip\","]),
+        ],
+        Family::EigenComm => vec![step(ask("+ECDNS", &[host.into()])?)],
+        Family::Espressif => vec![step(ask("+CIPDOMAIN", &[host.into()])?)],
+    })
+}
+
+/// The lines that open TCP alone; the last one tells.
+///
+/// # Errors
+/// The name does not fit.
+pub fn connect_without_tls(question: &Question) -> Result<Vec<Step>, String> {
+    let model = question.model;
+    let target = &question.target;
+    let (host, port) = (Value::from(target.host.as_str()), i64::from(target.port));
+    let open = |name, values: &[Value<'_>]| {
+        written(model, name, values).map(|line| Step::new(Stage::Connect, line))
+    };
+    Ok(match model.family {
+        Family::Luat => {
+            vec![open("+MIPSTART", &[host, port.into()])?.report("CONNECT OK", &["CONNECT FAIL"])]
+        }
+        Family::Quectel => vec![
+            Step::new(Stage::Prepare, "AT+QMTCFG=\"ssl\",0,0").may_fail(),
+            open("+QMTOPEN", &[0.into(), host, port.into()])?
+                .report("+QMTOPEN: 0,0", &["+QMTOPEN: 0,"]),
+        ],
+        Family::EigenComm => vec![
+            open("+ECMTOPEN", &[0.into(), host, port.into()])?
+                .report("+ECMTOPEN: 0,0", &["+ECMTOPEN: 0,"]),
+        ],
+        Family::Espressif => vec![open("+CIPSTART", &["TCP".into(), host, port.into()])?],
+    })
+}
+
+/// The lines that set the APN of the first context.
+///
+/// # Errors
+/// It does not fit.
+pub fn set_apn(model: &'static Model, apn: &str) -> Result<String, String> {
+    let apn = Value::from(apn);
+    match (model.family, model.name) {
+        (Family::Luat, _) => written(
+            model,
+            "+CPNETAPN",
+            &[2.into(), apn, "".into(), "".into(), 0.into()],
+        ),
+        (_, "bc26") => written(model, "+QCGDEFCONT", &["IP".into(), apn]),
+        (Family::Quectel, _) => written(model, "+QICSGP", &[1.into(), 1.into(), apn]),
+        _ => written(model, "+CGDCONT", &[1.into(), "IP".into(), apn]),
+    }
+}
+
+/// The names of the files on the module.
+const CA: &str = "ca.crt";
+const CERTIFICATE: &str = "client.crt";
+const KEY: &str = "client.key";
+
+/// A command in its model's own spelling.
+fn written(model: &'static Model, name: &str, values: &[Value<'_>]) -> Result<String, String> {
+    let command = find(model.commands, name.as_bytes())
+        .ok_or_else(|| format!("the {} has no AT{name}", model.title))?;
+    let mut line = Vec::new();
+    command
+        .write(Form::Set, values, &mut |bytes| {
+            line.extend_from_slice(bytes);
+        })
+        .map_err(|error| format!("AT{name}: {error}"))?;
+    String::from_utf8(line).map_err(|_| format!("AT{name}: not UTF-8"))
+}
+
+struct Writer<'a> {
+    question: &'a Question,
+}
+
+impl Writer<'_> {
+    fn written(&self, name: &str, values: &[Value<'_>]) -> Result<String, String> {
+        written(self.question.model, name, values)
+    }
+
+    fn target(&self) -> &Target {
+        &self.question.target
+    }
+
+    fn host(&self) -> Value<'_> {
+        self.target().host.as_str().into()
+    }
+
+    fn port(&self) -> Value<'static> {
+        i64::from(self.target().port).into()
+    }
+
+    fn topic(&self) -> &str {
+        &self.question.topic
+    }
+
+    fn keep_alive(&self) -> u16 {
+        self.question.login.keep_alive
+    }
+
+    /// 0 no check, 1 the server's certificate, 2 the client's as well.
+    fn security_level(&self) -> u8 {
+        let credentials = &self.question.credentials;
+        match (&credentials.authorities, &credentials.identity) {
+            (_, Some(_)) => 2,
+            (Some(_), None) => 1,
+            (None, None) => 0,
+        }
+    }
+
+    /// The files that the module needs: name on the module, setting, content.
+    fn files(&self) -> Vec<(&'static str, &'static str, &[u8])> {
+        let credentials = &self.question.credentials;
+        let mut files = Vec::new();
+        if let Some(authorities) = &credentials.authorities {
+            files.push((CA, "cacert", authorities.as_slice()));
+        }
+        if let Some((certificate, key)) = &credentials.identity {
+            files.push((CERTIFICATE, "clientcert", certificate.as_slice()));
+            files.push((KEY, "clientkey", key.as_slice()));
+        }
+        files
+    }
+
+    /// Client id, and what of user name and password there is.
+    fn names(&self) -> Vec<Value<'_>> {
+        let login = &self.question.login;
+        let mut values = vec![Value::from(login.client_id.as_str())];
+        if let Some(username) = &login.username {
+            values.push(username.as_str().into());
+            values.push(login.password.as_deref().unwrap_or_default().into());
+        }
+        values
+    }
+
+    fn luat(&self) -> Result<Vec<Step>, String> {
+        let mut steps = Vec::new();
+        if self.target().tls {
+            for (name, _, content) in self.files() {
+                let create = self.written("+FSCREATE", &[name.into()])?;
+                steps.push(Step::new(Stage::Prepare, create).may_fail());
+                // Source: Luat AT manual, FSWRITE: at most 10240 bytes at a time.
+                for (index, part) in content.chunks(10_240).enumerate() {
+                    let mode = i64::from(index > 0);
+                    let size = part.len().try_into().unwrap_or(i64::MAX);
+                    let write = self.written(
+                        "+FSWRITE",
+                        &[name.into(), mode.into(), Value::Int(size), 15.into()],
+                    )?;
+                    steps.push(Step::new(Stage::Prepare, write).data(part, name));
+                }
+            }
+            let dates = u8::from(!self.question.check_dates);
+            let level = self.security_level();
+            let mut settings = vec![
+                ("sslversion", "4".to_string()),
+                ("ciphersuite", "0XFFFF".into()),
+                ("seclevel", level.to_string()),
+                ("ignorelocaltime", dates.to_string()),
+            ];
+            settings.extend(
+                self.files()
+                    .into_iter()
+                    .map(|(name, setting, _)| (setting, format!("\"{name}\""))),
+            );
+            for (setting, value) in settings {
+                steps.push(Step::new(
+                    Stage::Prepare,
+                    format!("AT+SSLCFG=\"{setting}\",88,{value}"),
+                ));
+            }
+        }
+        steps.push(Step::new(
+            Stage::Prepare,
+            self.written("+MCONFIG", &self.names())?,
+        ));
+        let open = if self.target().tls {
+            "+SSLMIPSTART"
+        } else {
+            "+MIPSTART"
+        };
+        let open = self.written(open, &[self.host(), self.port()])?;
+        steps.push(Step::new(Stage::Connect, open).report("CONNECT OK", &["CONNECT FAIL"]));
+        let log_in = self.written(
+            "+MCONNECT",
+            &[1.into(), i64::from(self.keep_alive()).into()],
+        )?;
+        steps.push(Step::new(Stage::LogIn, log_in).report("CONNACK OK", &["CLOSED"]));
+        let subscribe = self.written("+MSUB", &[self.topic().into(), 2.into()])?;
+        steps.push(Step::new(Stage::Subscribe, subscribe).report("SUBACK", &["CLOSED"]));
+        for qos in 0..=2u8 {
+            let text = text(qos);
+            let publish = self.written(
+                "+MPUB",
+                &[
+                    self.topic().into(),
+                    qos.into(),
+                    0.into(),
+                    text.as_str().into(),
+                ],
+            )?;
+            let mut step = Step::new(Stage::Publish, publish).back("+MSUB:", &text);
+            step.failures = vec!["CLOSED".into()];
+            step.report = [None, Some("PUBACK"), Some("PUBCOMP")][usize::from(qos)].map(Into::into);
+            steps.push(step);
+        }
+        steps.push(Step::new(Stage::Leave, "AT+MDISCONNECT"));
+        steps.push(Step::new(Stage::Leave, "AT+MIPCLOSE"));
+        Ok(steps)
+    }
+
+    fn quectel(&self) -> Result<Vec<Step>, String> {
+        let mut steps = Vec::new();
+        let prepare = |line: String| Step::new(Stage::Prepare, line);
+        steps.push(prepare("AT+QMTCFG=\"version\",0,4".into()));
+        steps.push(prepare(format!(
+            "AT+QMTCFG=\"keepalive\",0,{}",
+            self.keep_alive()
+        )));
+        if self.target().tls {
+            for (name, _, content) in self.files() {
+                steps.push(prepare(format!("AT+QFDEL=\"{name}\"")).may_fail());
+                let size = content.len();
+                steps.push(prepare(format!("AT+QFUPL=\"{name}\",{size},15")).data(content, name));
+            }
+            let dates = u8::from(!self.question.check_dates);
+            let mut settings = vec![
+                ("sslversion", "4".to_string()),
+                ("ciphersuite", "0XFFFF".into()),
+                ("seclevel", self.security_level().to_string()),
+                ("ignorelocaltime", dates.to_string()),
+            ];
+            settings.extend(
+                self.files()
+                    .into_iter()
+                    .map(|(name, setting, _)| (setting, format!("\"{name}\""))),
+            );
+            for (setting, value) in settings {
+                steps.push(prepare(format!("AT+QSSLCFG=\"{setting}\",2,{value}")));
+            }
+            steps.push(prepare("AT+QMTCFG=\"ssl\",0,1,2".into()));
+        }
+        let open = self.written("+QMTOPEN", &[0.into(), self.host(), self.port()])?;
+        steps.push(Step::new(Stage::Connect, open).report("+QMTOPEN: 0,0", &["+QMTOPEN: 0,"]));
+        let mut names = vec![Value::from(0)];
+        names.extend(self.names());
+        let log_in = self.written("+QMTCONN", &names)?;
+        steps.push(
+            Step::new(Stage::LogIn, log_in)
+                .report("+QMTCONN: 0,0,0", &["+QMTCONN: 0,", "+QMTSTAT: 0,"]),
+        );
+        let subscribe = self.written(
+            "+QMTSUB",
+            &[0.into(), 1.into(), self.topic().into(), 2.into()],
+        )?;
+        steps.push(
+            Step::new(Stage::Subscribe, subscribe)
+                .report("+QMTSUB: 0,1,0,", &["+QMTSUB: 0,1,", "+QMTSTAT: 0,"]),
+        );
+        for qos in 0..=2u8 {
+            let text = text(qos);
+            // A message of QoS 0 has no packet id.
+            let id = if qos == 0 { 0 } else { qos + 1 };
+            let (name, size) = match self.question.model.name {
+                "bc26" => ("+QMTPUB", None),
+                "bg95" => ("+QMTPUB", Some(text.len())),
+                _ => ("+QMTPUBEX", Some(text.len())),
+            };
+            let mut values = vec![
+                0.into(),
+                id.into(),
+                qos.into(),
+                0.into(),
+                self.topic().into(),
+            ];
+            values.extend(
+                size.and_then(|size| i64::try_from(size).ok())
+                    .map(Value::Int),
+            );
+            let line = self.written(name, &values)?;
+            let end: &[u8] = if size.is_none() { b"\x1a" } else { b"" };
+            let shown = if size.is_none() {
+                format!("{text}<Ctrl-Z>")
+            } else {
+                text.clone()
+            };
+            let report = format!("{name}: 0,{id},0");
+            let other = format!("{name}: 0,{id},");
+            steps.push(
+                Step::new(Stage::Publish, line)
+                    .data(&[text.as_bytes(), end].concat(), &shown)
+                    .report(report, &[other.as_str(), "+QMTSTAT: 0,"])
+                    .back("+QMTRECV:", &text),
+            );
+        }
+        steps.push(Step::new(Stage::Leave, "AT+QMTDISC=0").report("+QMTDISC: 0,0", &[]));
+        Ok(steps)
+    }
+
+    fn eigencomm(&self) -> Result<Vec<Step>, String> {
+        let mut steps = Vec::new();
+        steps.push(Step::new(
+            Stage::Prepare,
+            format!("AT+ECMTCFG=\"keepalive\",0,{}", self.keep_alive()),
+        ));
+        let open = self.written("+ECMTOPEN", &[0.into(), self.host(), self.port()])?;
+        steps.push(Step::new(Stage::Connect, open).report("+ECMTOPEN: 0,0", &["+ECMTOPEN: 0,"]));
+        let mut names = vec![Value::from(0)];
+        names.extend(self.names());
+        let log_in = self.written("+ECMTCONN", &names)?;
+        steps.push(
+            Step::new(Stage::LogIn, log_in)
+                .report("+ECMTCONN: 0,0,0", &["+ECMTCONN: 0,", "+ECMTSTAT: 0,"]),
+        );
+        let subscribe = self.written(
+            "+ECMTSUB",
+            &[0.into(), 1.into(), self.topic().into(), 2.into()],
+        )?;
+        steps.push(
+            Step::new(Stage::Subscribe, subscribe)
+                .report("+ECMTSUB: 0,1,0,", &["+ECMTSUB: 0,1,", "+ECMTSTAT: 0,"]),
+        );
+        for qos in 0..=2u8 {
+            let text = text(qos);
+            let id = if qos == 0 { 0 } else { qos + 1 };
+            let line = self.written(
+                "+ECMTPUB",
+                &[
+                    0.into(),
+                    id.into(),
+                    qos.into(),
+                    0.into(),
+                    self.topic().into(),
+                    text.as_str().into(),
+                ],
+            )?;
+            let other = format!("+ECMTPUB: 0,{id},");
+            steps.push(
+                Step::new(Stage::Publish, line)
+                    .report(format!("{other}0"), &[other.as_str(), "+ECMTSTAT: 0,"])
+                    .back("+ECMTRECV:", &text),
+            );
+        }
+        steps.push(Step::new(Stage::Leave, "AT+ECMTDISC=0").report("+ECMTDISC: 0,0", &[]));
+        Ok(steps)
+    }
+
+    fn espressif(&self) -> Result<Vec<Step>, String> {
+        let mut steps = Vec::new();
+        let target = self.target();
+        if let Some((name, password)) = &self.question.wifi {
+            steps.push(Step::new(Stage::Prepare, "AT+CWMODE=1"));
+            steps.push(Step::new(
+                Stage::Prepare,
+                self.written("+CWJAP", &[name.as_str().into(), password.as_str().into()])?,
+            ));
+        }
+        // Source: ESP-AT MQTT commands, MQTTUSERCFG: 1 TCP, 2 TLS without a check, 3 with one, 4 and 5 with the client's
+        // certificate, 6 to 10 the same on WebSocket.
+        let tls = match (target.tls, self.security_level()) {
+            (false, _) => 0,
+            (true, 0) => 1,
+            (true, 1) => 2,
+            (true, _) if self.question.credentials.authorities.is_some() => 4,
+            (true, _) => 3,
+        };
+        let scheme = 1 + tls + if target.websocket.is_some() { 5 } else { 0 };
+        let login = &self.question.login;
+        let values = [
+            0.into(),
+            scheme.into(),
+            login.client_id.as_str().into(),
+            login.username.as_deref().unwrap_or_default().into(),
+            login.password.as_deref().unwrap_or_default().into(),
+            0.into(),
+            0.into(),
+            target.websocket.as_deref().unwrap_or_default().into(),
+        ];
+        steps.push(Step::new(
+            Stage::Prepare,
+            self.written("+MQTTUSERCFG", &values)?,
+        ));
+        steps.push(Step::new(
+            Stage::Prepare,
+            format!("AT+MQTTCONNCFG=0,{},0,\"\",\"\",0,0", self.keep_alive()),
+        ));
+        let open = self.written("+MQTTCONN", &[0.into(), self.host(), self.port(), 0.into()])?;
+        steps.push(
+            Step::new(Stage::Connect, open).report("+MQTTCONNECTED:0,", &["+MQTTDISCONNECTED:0"]),
+        );
+        steps.push(Step::new(
+            Stage::Subscribe,
+            self.written("+MQTTSUB", &[0.into(), self.topic().into(), 2.into()])?,
+        ));
+        for qos in 0..=2u8 {
+            let text = text(qos);
+            let line = self.written(
+                "+MQTTPUB",
+                &[
+                    0.into(),
+                    self.topic().into(),
+                    text.as_str().into(),
+                    qos.into(),
+                    0.into(),
+                ],
+            )?;
+            steps.push(Step::new(Stage::Publish, line).back("+MQTTSUBRECV:", &text));
+        }
+        steps.push(Step::new(Stage::Leave, "AT+MQTTCLEAN=0"));
+        Ok(steps)
+    }
+}
+
+/// A message that every family can carry as it stands.
+fn text(qos: u8) -> String {
+    format!("modemq doctor QoS {qos}")
+}

@@ -1,0 +1,110 @@
+//! Lets a module do it: the lines that the doctor recommends are those that have just worked.
+
+use super::conversation::{Answer, End, Modem};
+use super::lines::{Stage, Step, connect_without_tls, conversation, look_up};
+use super::{Cause, Question, Report};
+use std::io;
+
+/// The step in reports.
+const STEP: &str = "by the module";
+
+/// What is known of the way to the server before the module tries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// This machine is served, and the module goes the same way.
+    SameWay,
+    /// This machine is served, and the module goes another way: a SIM's.
+    Served,
+    /// This machine does not reach the server, or is refused.
+    Refused,
+}
+
+/// Has a module with a network connect, log in, subscribe, publish and leave. True when all of it worked.
+///
+/// # Errors
+/// The line is broken.
+pub async fn run(
+    question: &Question,
+    modem: &mut Modem,
+    known: Known,
+    report: &mut Report<'_>,
+) -> io::Result<bool> {
+    let steps = match conversation(question) {
+        Ok(steps) => steps,
+        Err(error) => {
+            report.bad(STEP, Cause::TooLongForModel, error);
+            return Ok(false);
+        }
+    };
+    for step in &steps {
+        if step.stage == Stage::LogIn {
+            tokio::time::sleep(question.connect_delay).await;
+        }
+        let answer = modem.perform(step).await?;
+        if answer.end == End::Good || step.may_fail {
+            continue;
+        }
+        let cause = cause(question, modem, step, &answer, known).await?;
+        report.bad(STEP, cause, format!("{}: {}", step.line, answer.words()));
+        return Ok(false);
+    }
+    report.good(
+        STEP,
+        format!(
+            "the {} connected, logged in, subscribed, and had its messages of QoS 0, 1 and 2 back, with the lines below",
+            question.model.title
+        ),
+    );
+    Ok(true)
+}
+
+/// Why a step failed.
+async fn cause(
+    question: &Question,
+    modem: &mut Modem,
+    step: &Step,
+    answer: &Answer,
+    known: Known,
+) -> io::Result<Option<Cause>> {
+    Ok(match step.stage {
+        Stage::Connect if known == Known::Served => Some(unreached(question, modem).await?),
+        Stage::LogIn if !question.connect_delay.is_zero() && known != Known::Refused => {
+            Some(Cause::ConnectTooLate)
+        }
+        // The code of CONNACK, where the family prints it.
+        Stage::LogIn => match answer.lines.last().and_then(|line| line.rsplit(',').next()) {
+            Some("4" | "5") => Some(Cause::Credentials),
+            Some("2") => Some(Cause::ClientIdRefused),
+            Some("3") => Some(Cause::ServerUnavailable),
+            _ => None,
+        },
+        Stage::Subscribe => Some(Cause::SubscribeRefused),
+        Stage::Publish if answer.end == End::TimedOut => Some(Cause::NoRoundTrip),
+        Stage::Publish => Some(Cause::PublishRefused),
+        _ => None,
+    })
+}
+
+/// The module does not reach what this machine reaches: its name server, its network, or its TLS is to blame.
+async fn unreached(question: &Question, modem: &mut Modem) -> io::Result<Cause> {
+    let host = &question.target.host;
+    let is_name = host.parse::<std::net::IpAddr>().is_err();
+    if is_name && let Ok(steps) = look_up(question.model, host) {
+        for step in &steps {
+            let answer = modem.perform(step).await?;
+            if answer.end != End::Good && !step.may_fail {
+                return Ok(Cause::Dns);
+            }
+        }
+    }
+    if question.target.tls {
+        let mut reached = false;
+        for step in connect_without_tls(question).unwrap_or_default() {
+            reached = modem.perform(&step).await?.end == End::Good;
+        }
+        if reached {
+            return Ok(Cause::ModulesTls);
+        }
+    }
+    Ok(Cause::WhiteList)
+}

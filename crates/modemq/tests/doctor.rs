@@ -1,0 +1,484 @@
+//! Each cause that the doctor knows is planted, and found.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use common::{Broker, Folder, Running, modemq, run, start};
+use openssl::asn1::Asn1Time;
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::process::Stdio;
+
+/// What the doctor says.
+struct Diagnosis {
+    json: Value,
+    works: bool,
+}
+
+impl Diagnosis {
+    /// The verdict and the cause of the first finding of a step.
+    fn finding(&self, step: &str) -> (&str, &str, &str) {
+        let found = self.json["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|finding| finding["step"] == step)
+            .unwrap_or_else(|| panic!("no {step} in {:#}", self.json));
+        let text = |key: &str| found[key].as_str().unwrap_or_default();
+        (text("verdict"), text("cause"), text("says"))
+    }
+
+    /// What keeps it from working, by name.
+    fn causes(&self) -> Vec<&str> {
+        self.all("bad")
+    }
+
+    fn all(&self, verdict: &str) -> Vec<&str> {
+        let findings = self.json["findings"].as_array().unwrap().iter();
+        findings
+            .filter(|finding| finding["verdict"] == verdict)
+            .filter_map(|finding| finding["cause"].as_str())
+            .collect()
+    }
+
+    fn assert_works(&self) {
+        assert!(self.works, "{:#}", self.json);
+    }
+
+    fn assert_fails_for(&self, causes: &[&str]) {
+        assert!(!self.works, "{:#}", self.json);
+        assert_eq!(self.causes(), causes, "{:#}", self.json);
+    }
+}
+
+fn doctor(url: &str, model: &str, args: &[&str]) -> Diagnosis {
+    let all = [
+        &["doctor", url, "--model", model, "--json", "--patience", "1"],
+        args,
+    ];
+    let output = run(&all.concat(), b"");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{words}");
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let works = output.status.success();
+    assert_eq!(json["works"], works);
+    Diagnosis { json, works }
+}
+
+fn url(broker: &Broker) -> String {
+    format!("mqtt://{}", broker.address)
+}
+
+#[test]
+fn every_model_works_with_the_lines_that_are_printed() {
+    for broker in Broker::each() {
+        for model in dialect::model::ALL {
+            let found = doctor(&url(&broker), model.name, &[]);
+            found.assert_works();
+            assert_eq!(found.all("bad"), Vec::<&str>::new());
+            // They work when somebody else types them.
+            let lines = found.json["lines"].as_array().unwrap();
+            let opening = format!("\"127.0.0.1\",{}", broker.port());
+            assert!(
+                lines
+                    .iter()
+                    .any(|line| line.as_str().unwrap().contains(&opening)),
+                "{lines:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn names_and_ports() {
+    let found = doctor("mqtt://no-such-host.invalid", "air780ep", &[]);
+    found.assert_fails_for(&["dns"]);
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    doctor(&format!("mqtt://{closed}"), "ec20", &[]).assert_fails_for(&["port-closed"]);
+    let v6 = ["--resolve", "v6.example=::1"];
+    doctor("mqtt://v6.example", "ec20", &v6).assert_fails_for(&["no-ipv4"]);
+    let broker = Broker::ours(&[]);
+    let to = format!("*={}", broker.address);
+    doctor("mqtt://any.example:1", "ec20", &["--resolve", &to]).assert_works();
+    doctor("ws://127.0.0.1", "ec20", &[]).assert_fails_for(&["no-websocket"]);
+    doctor("mqtts://127.0.0.1", "esp8266", &[]).assert_fails_for(&["no-tls"]);
+}
+
+#[test]
+fn websockets_of_an_esp() {
+    let (_broker, address) = Broker::ours_with_websockets();
+    doctor(&format!("ws://{address}/mqtt"), "esp8266", &[]).assert_works();
+}
+
+#[test]
+fn credentials_and_what_the_server_says_to_them() {
+    let broker = Broker::ours(&["--user", "user:right"]);
+    let login = |password| ["-u", "user", "-P", password];
+    let found = doctor(&url(&broker), "air780ep", &login("wrong"));
+    found.assert_fails_for(&["wrong-credentials"]);
+    let (_, _, says) = found.finding("CONNECT");
+    assert_eq!(says, "CONNACK 4: bad user name or password");
+    assert!(!found.json["findings"].to_string().contains("wrong\""));
+    doctor(&url(&broker), "air780ep", &login("right")).assert_works();
+    doctor(&url(&broker), "nt35e", &[]).assert_fails_for(&["wrong-credentials"]);
+}
+
+#[test]
+fn an_id_that_another_device_uses() {
+    let broker = Broker::ours(&[]);
+    let port = broker.port();
+    // It comes back as often as it is thrown out.
+    let args = [
+        "sub",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        &port,
+        "-i",
+        "dev1",
+        "-t",
+        "x",
+    ];
+    let mut rival = modemq(&args);
+    let mut rival = rival.stderr(Stdio::null()).spawn().unwrap();
+    let mut seen = common::Tool::subscribe(&broker, "seen", "0");
+    common::publish(&broker, &["-t", "seen", "-m", "1"]);
+    assert_eq!(seen.next(), "seen 1");
+    let found = doctor(&url(&broker), "ec20", &["-i", "dev1"]);
+    rival.kill().unwrap();
+    rival.wait().unwrap();
+    found.assert_fails_for(&["client-id-in-use"]);
+    doctor(&url(&broker), "ec20", &["-i", "dev1"]).assert_works();
+}
+
+#[test]
+fn keep_alive_between_one_and_four_minutes() {
+    let broker = Broker::ours(&[]);
+    for (seconds, cause) in [
+        ("30", "keep-alive-too-short"),
+        ("59", "keep-alive-too-short"),
+        ("60", ""),
+        ("240", ""),
+        ("241", "keep-alive-too-long"),
+    ] {
+        let found = doctor(&url(&broker), "air700eaq", &["-k", seconds]);
+        found.assert_works();
+        assert_eq!(found.finding("keep alive").1, cause, "{seconds}");
+    }
+}
+
+#[test]
+fn a_login_that_comes_too_late() {
+    let broker = Broker::ours(&["--connect-timeout", "1"]);
+    let found = doctor(&url(&broker), "air780ep", &["--patience", "3"]);
+    found.assert_works();
+    let (verdict, cause, says) = found.finding("patience");
+    assert_eq!((verdict, cause), ("remark", "connect-too-late"));
+    assert!(says.starts_with("the server waits only 1."), "{says}");
+    let late = doctor(&url(&broker), "air780ep", &["--connect-delay", "2"]);
+    late.assert_fails_for(&["connect-too-late", "connect-too-late"]);
+}
+
+#[test]
+fn what_listens_there_is_something_else() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    doctor(&format!("mqtt://{address}"), "ec20", &[]).assert_fails_for(&["not-mqtt"]);
+    doctor(&format!("mqtts://{address}"), "ec20", &[]).assert_fails_for(&["not-tls"]);
+}
+
+/// A folder with certificates for the bench.
+fn certificates() -> Folder {
+    let folder = Folder::new("certificates");
+    modemq::certificates::provide(&folder.0).unwrap();
+    folder
+}
+
+fn file(folder: &Folder, name: &str) -> String {
+    folder.0.join(name).to_str().unwrap().into()
+}
+
+fn secure(address: SocketAddr) -> String {
+    format!("mqtts://{address}")
+}
+
+#[test]
+fn tls_that_works() {
+    let folder = certificates();
+    let (ca, cert, key) = (
+        file(&folder, "ca.crt"),
+        file(&folder, "client.crt"),
+        file(&folder, "client.key"),
+    );
+    let ours = Broker::ours_with_tls(&folder.0, &[]);
+    let mosquitto = Broker::mosquitto_with_tls(&folder.0);
+    for (_broker, [tls, mutual]) in [ours, mosquitto] {
+        for model in ["air700eaq", "ec20", "bg95"] {
+            let found = doctor(&secure(tls), model, &["--cafile", &ca]);
+            found.assert_works();
+            assert_eq!(found.finding("CA").0, "good");
+            assert_eq!(found.finding("host name").0, "good");
+            assert_eq!(
+                found.finding("client certificate").2,
+                "the server does not ask for one"
+            );
+            let both = ["--cafile", &ca, "--cert", &cert, "--key", &key];
+            let found = doctor(&secure(mutual), model, &both);
+            found.assert_works();
+            // The key is nowhere in what is printed.
+            let printed = found.json.to_string();
+            assert!(!printed.contains("MII") && !printed.contains("PRIVATE"));
+        }
+    }
+}
+
+#[test]
+fn no_suite_in_common() {
+    let folder = certificates();
+    let (_broker, [tls, _]) = Broker::ours_with_tls(&folder.0, &["--tls-suites", "0XC02F"]);
+    let found = doctor(&secure(tls), "air700eaq", &[]);
+    found.assert_fails_for(&["no-common-suite"]);
+    assert!(found.finding("TLS").2.contains("the server would take 0XC02F ECDHE-RSA-AES128-GCM-SHA256, and ends with alert 40, handshake_failure"));
+    let found = doctor(&secure(tls), "ec20", &[]);
+    found.assert_works();
+    assert!(
+        found
+            .finding("cipher suite")
+            .2
+            .ends_with("the server takes 1: 0XC02F ECDHE-RSA-AES128-GCM-SHA256")
+    );
+    let (_broker, [tls, _]) = Broker::ours_with_tls(&folder.0, &["--tls-versions", "1.1"]);
+    let found = doctor(&secure(tls), "air700eaq", &[]);
+    found.assert_works();
+    assert_eq!(
+        found.finding("TLS version").2,
+        "TLS 1.0 no, TLS 1.1 yes, TLS 1.2 no"
+    );
+}
+
+#[test]
+fn certificates_that_do_not_fit() {
+    let (folder, other) = (certificates(), certificates());
+    let (_broker, [tls, mutual]) = Broker::ours_with_tls(&folder.0, &[]);
+    let foreign = file(&other, "ca.crt");
+    let found = doctor(&secure(tls), "air780ep", &["--cafile", &foreign]);
+    found.assert_fails_for(&["ca-not-matching"]);
+    doctor(&secure(mutual), "air780ep", &[]).assert_fails_for(&["client-certificate-missing"]);
+    let (cert, key) = (file(&other, "client.crt"), file(&other, "client.key"));
+    let found = doctor(&secure(mutual), "ec20", &["--cert", &cert, "--key", &key]);
+    found.assert_fails_for(&["client-certificate-refused"]);
+    assert_eq!(
+        found.finding("client certificate").2,
+        "alert 48, unknown_ca"
+    );
+}
+
+/// Replaces the server's certificate by one with other dates.
+fn with_dates(folder: &Folder, from: i64, until: i64) {
+    let read = |name: &str| std::fs::read(folder.0.join(name)).unwrap();
+    let old = openssl::x509::X509::from_pem(&read("server.crt")).unwrap();
+    let key = openssl::pkey::PKey::private_key_from_pem(&read("server.key")).unwrap();
+    let mut builder = openssl::x509::X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_serial_number(old.serial_number()).unwrap();
+    builder.set_subject_name(old.subject_name()).unwrap();
+    builder.set_issuer_name(old.subject_name()).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    let time = |at| Asn1Time::from_unix(at).unwrap();
+    builder.set_not_before(&time(from)).unwrap();
+    builder.set_not_after(&time(until)).unwrap();
+    builder
+        .sign(&key, openssl::hash::MessageDigest::sha256())
+        .unwrap();
+    std::fs::write(
+        folder.0.join("server.crt"),
+        builder.build().to_pem().unwrap(),
+    )
+    .unwrap();
+}
+
+#[test]
+fn certificates_out_of_date() {
+    let year = 365 * 86_400;
+    let now = 1_790_000_000;
+    for (from, until, cause) in [
+        (0, year, "certificate-expired"),
+        (
+            now + 20 * year,
+            now + 21 * year,
+            "certificate-not-yet-valid",
+        ),
+    ] {
+        let folder = certificates();
+        with_dates(&folder, from, until);
+        let (_broker, [tls, _]) = Broker::ours_with_tls(&folder.0, &[]);
+        // A module that ignores dates connects, and so it is a remark.
+        let found = doctor(&secure(tls), "air780ep", &[]);
+        found.assert_works();
+        assert_eq!(found.finding("dates").1, cause);
+        let found = doctor(&secure(tls), "air780ep", &["--check-dates"]);
+        found.assert_fails_for(&[cause]);
+    }
+}
+
+/// A module on a TCP port, and what `--port` says to reach it.
+fn module(model: &str, args: &[&str]) -> (Running, String) {
+    let all = [
+        &["module", model, "--tcp", "127.0.0.1:0", "--pace", "fast"],
+        args,
+    ];
+    let mut module = start(&all.concat());
+    let address = common::address_of(&module.line());
+    (module, format!("tcp:{address}"))
+}
+
+#[test]
+fn through_a_module_on_a_port() {
+    let broker = Broker::ours(&[]);
+    for model in dialect::model::ALL {
+        let (_module, port) = module(model.name, &[]);
+        let mut args = vec!["--port", &port];
+        if model.bearer == dialect::model::Bearer::WiFi {
+            args.extend(["--wifi", "ssid:password"]);
+        }
+        let found = doctor(&url(&broker), model.name, &args);
+        found.assert_works();
+        assert_eq!(found.finding("module").0, "good", "{:#}", found.json);
+    }
+}
+
+#[test]
+fn what_keeps_a_module_from_its_network() {
+    let broker = Broker::ours(&[]);
+    for model in ["air700eaq", "nt35e", "ec20", "bc26"] {
+        for (args, step, cause) in [
+            (["--sim", "absent"], "SIM", "sim-absent"),
+            (["--sim", "pin:1234"], "SIM", "sim-locked"),
+            (["--signal", "99"], "signal", "no-signal"),
+            (
+                ["--registration", "denied"],
+                "registration",
+                "sim-in-arrears",
+            ),
+            (["--apn-allow", "private"], "PDP context", "apn"),
+        ] {
+            let (_module, port) = module(model, &args);
+            let found = doctor(&url(&broker), model, &["--port", &port]);
+            found.assert_fails_for(&[cause]);
+            assert_eq!(found.finding(step).1, cause, "{model}");
+        }
+        let (_module, port) = module(model, &["--apn-allow", "private"]);
+        let found = doctor(&url(&broker), model, &["--port", &port, "--apn", "private"]);
+        found.assert_works();
+    }
+    let (_module, port) = module("esp8266", &["--wifi", "home:secret"]);
+    doctor(&url(&broker), "esp8266", &["--port", &port]).assert_fails_for(&["no-access-point"]);
+}
+
+#[test]
+fn what_keeps_a_module_from_a_server_that_this_machine_reaches() {
+    let broker = Broker::ours(&[]);
+    for model in ["air700eaq", "nt35e", "ec20", "bc26"] {
+        let (_module, port) = module(model, &["--white-list", "iot.example"]);
+        let found = doctor(&url(&broker), model, &["--port", &port]);
+        found.assert_fails_for(&["white-list"]);
+        assert_eq!(found.finding("CONNECT").0, "good");
+        // Its own name server does not know the name.
+        let (_module, port) = module(
+            model,
+            &[
+                "--resolve",
+                "localhost=192.0.2.1",
+                "--white-list",
+                "iot.example",
+            ],
+        );
+        let at_localhost = format!("mqtt://localhost:{}", broker.port());
+        let found = doctor(&at_localhost, model, &["--port", &port]);
+        found.assert_fails_for(&["white-list"]);
+    }
+}
+
+#[test]
+fn a_clock_that_was_never_set() {
+    let folder = certificates();
+    let ca = file(&folder, "ca.crt");
+    let (_broker, [tls, _]) = Broker::ours_with_tls(&folder.0, &[]);
+    for model in ["air780ep", "ec20"] {
+        let (_module, port) = module(model, &["--clock", "unset"]);
+        let args = ["--port", &port, "--cafile", &ca];
+        let found = doctor(&secure(tls), model, &args);
+        found.assert_works();
+        assert_eq!(found.finding("clock").1, "clock-not-set");
+        let found = doctor(
+            &secure(tls),
+            model,
+            &[&args[..], &["--check-dates"]].concat(),
+        );
+        assert!(!found.works);
+        assert_eq!(found.causes()[0], "clock-not-set");
+    }
+}
+
+#[test]
+fn nobody_answers_on_the_port() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = format!("tcp:{}", silent.local_addr().unwrap());
+    let broker = Broker::ours(&[]);
+    let found = doctor(&url(&broker), "air780ep", &["--port", &port]);
+    found.assert_fails_for(&["no-answer"]);
+    let output = run(
+        &[
+            "doctor",
+            &url(&broker),
+            "-m",
+            "ec20",
+            "--port",
+            "/dev/nowhere",
+        ],
+        b"",
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/dev/nowhere: "));
+}
+
+/// Text for people, as a terminal shows it.
+#[test]
+fn people_read_the_verdict_and_the_lines() {
+    let broker = Broker::ours(&[]);
+    let output = run(
+        &[
+            "doctor",
+            &url(&broker),
+            "-m",
+            "air780ep",
+            "--patience",
+            "0",
+            "-i",
+            "dev1",
+        ],
+        b"",
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    let port = broker.port();
+    for part in [
+        format!("mqtt://127.0.0.1:{port} with the eyes of the Air780EP\n"),
+        "✓ CONNECT             CONNACK 0, accepted, after ".into(),
+        "It works. The lines for the Air780EP, each after the answer to the one before:\n\nAT+MCONFIG=\"dev1\"\n".into(),
+        format!("AT+MIPSTART=\"127.0.0.1\",{port}\n    … until CONNECT OK\n"),
+    ] {
+        assert!(text.contains(&part), "{part:?} in {text}");
+    }
+}
