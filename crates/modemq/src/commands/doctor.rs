@@ -4,7 +4,7 @@ use super::Error;
 use super::module::parse_model;
 use crate::clock::{Clock, unix_time};
 use crate::doctor::conversation::Modem;
-use crate::doctor::lines::{Stage, Step, conversation};
+use crate::doctor::lines::{Stage, conversation, set_apn};
 use crate::doctor::{
     Credentials, Finding, Login, Question, Report, Target, Verdict, radio, server, trial,
 };
@@ -284,10 +284,10 @@ fn conclude(question: &Question, works: bool, findings: &[Finding]) {
             "\n{BAD}It does not work: {step}.{BAD:#} Once that is mended, the lines for the {title} are:\n"
         );
     }
-    match conversation(question) {
-        Ok(steps) => {
+    match paste(question) {
+        Ok(lines) => {
             let mut out = anstream::stdout().lock();
-            for line in paste(&steps) {
+            for line in lines {
                 // Nobody may be reading any more.
                 let _ = writeln!(out, "{line}");
             }
@@ -297,10 +297,13 @@ fn conclude(question: &Question, works: bool, findings: &[Finding]) {
 }
 
 /// The lines as people paste them.
-fn paste(steps: &[Step]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for step in steps {
-        lines.push(step.line.clone());
+fn paste(question: &Question) -> Result<Vec<String>, String> {
+    let mut lines = match &question.apn {
+        Some(apn) => set_apn(question.model, apn)?,
+        None => Vec::new(),
+    };
+    for step in conversation(question)? {
+        lines.push(step.line);
         if let Some(data) = &step.data {
             let is_file = step.stage == Stage::Prepare;
             lines.push(if is_file {
@@ -313,7 +316,7 @@ fn paste(steps: &[Step]) -> Vec<String> {
             lines.push(format!("    … until {report}"));
         }
     }
-    lines
+    Ok(lines)
 }
 
 fn as_json(question: &Question, works: bool, findings: &[Finding]) -> serde_json::Value {
@@ -329,9 +332,7 @@ fn as_json(question: &Question, works: bool, findings: &[Finding]) -> serde_json
             })
         })
         .collect();
-    let lines = conversation(question)
-        .map(|steps| paste(&steps))
-        .unwrap_or_default();
+    let lines = paste(question).unwrap_or_default();
     serde_json::json!({
         "target": question.target.to_string(),
         "model": question.model.name,

@@ -104,17 +104,12 @@ impl Step {
 /// A value that does not fit its parameter.
 pub fn conversation(question: &Question) -> Result<Vec<Step>, String> {
     let writer = Writer { question };
-    let mut steps = Vec::new();
-    if let Some(apn) = &question.apn {
-        steps.push(Step::new(Stage::Prepare, set_apn(question.model, apn)?));
+    match question.model.family {
+        Family::Luat => writer.luat(),
+        Family::Quectel => writer.quectel(),
+        Family::EigenComm => writer.eigencomm(),
+        Family::Espressif => writer.espressif(),
     }
-    steps.extend(match question.model.family {
-        Family::Luat => writer.luat()?,
-        Family::Quectel => writer.quectel()?,
-        Family::EigenComm => writer.eigencomm()?,
-        Family::Espressif => writer.espressif()?,
-    });
-    Ok(steps)
 }
 
 /// The lines with which a module asks its own name server, and what tells that it has found something.
@@ -169,22 +164,30 @@ pub fn connect_without_tls(question: &Question) -> Result<Vec<Step>, String> {
     })
 }
 
-/// The lines that set the APN of the first context.
+/// The lines that set the APN of the first context, and have the network give it.
 ///
 /// # Errors
 /// It does not fit.
-pub fn set_apn(model: &'static Model, apn: &str) -> Result<String, String> {
+pub fn set_apn(model: &'static Model, apn: &str) -> Result<Vec<String>, String> {
     let apn = Value::from(apn);
-    match (model.family, model.name) {
-        (Family::Luat, _) => written(
-            model,
+    let (name, values): (_, &[Value<'_>]) = match (model.family, model.name) {
+        (Family::Luat, _) => (
             "+CPNETAPN",
             &[2.into(), apn, "".into(), "".into(), 0.into()],
         ),
-        (_, "bc26") => written(model, "+QCGDEFCONT", &["IP".into(), apn]),
-        (Family::Quectel, _) => written(model, "+QICSGP", &[1.into(), 1.into(), apn]),
-        _ => written(model, "+CGDCONT", &[1.into(), "IP".into(), apn]),
+        (_, "bc26") => ("+QCGDEFCONT", &["IP".into(), apn]),
+        (Family::Quectel, _) => ("+QICSGP", &[1.into(), 1.into(), apn]),
+        _ => ("+CGDCONT", &[1.into(), "IP".into(), apn]),
+    };
+    let mut lines = vec![written(model, name, values)?];
+    match (model.family, model.name) {
+        // Source: Luat AT manual, CPNETAPN: the module starts again by itself.
+        (Family::Luat, _) => {}
+        // Source: BC26 AT manual 5.1: QCGDEFCONT counts from the next start.
+        (_, "bc26") => lines.push("AT+QRST=1".into()),
+        _ => lines.extend(["AT+CGATT=0".into(), "AT+CGATT=1".into()]),
     }
+    Ok(lines)
 }
 
 /// The names of the files on the module.

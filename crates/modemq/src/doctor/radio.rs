@@ -230,18 +230,22 @@ impl Ward<'_, '_, '_> {
 
     /// What the conversation would set later, since without it there is no address.
     async fn set_apn(&mut self, apn: &str) -> io::Result<()> {
-        let line = match lines::set_apn(self.question.model, apn) {
-            Ok(line) => line,
+        let lines = match lines::set_apn(self.question.model, apn) {
+            Ok(lines) => lines,
             Err(error) => {
                 self.report.bad("APN", Cause::TooLongForModel, error);
                 return Ok(());
             }
         };
-        let answer = self.ask(&line).await?;
-        if answer.end != End::Good {
-            self.report
-                .remark("APN", Cause::Apn, format!("{line}: {}", answer.words()));
+        for line in lines {
+            let answer = self.ask(&line).await?;
+            if answer.end != End::Good {
+                let says = format!("{line}: {}", answer.words());
+                self.report.remark("APN", Cause::Apn, says);
+            }
         }
+        // It may have started again.
+        self.modem.synchronise().await?;
         Ok(())
     }
 
@@ -368,7 +372,7 @@ mod tests {
 
     #[test]
     fn clocks_are_read_with_and_without_a_zone() {
-        let read = |text| read_clock(text).map(|clock| clock.unix_timestamp());
+        let read = |text| read_clock(text).map(OffsetDateTime::unix_timestamp);
         assert_eq!(read("24/10/11,15:38:35+32"), Some(1_728_632_315));
         assert_eq!(read("24/10/11,07:38:35"), Some(1_728_632_315));
         assert_eq!(read("2024/10/11,07:38:35+00"), Some(1_728_632_315));

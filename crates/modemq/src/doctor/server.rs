@@ -210,31 +210,34 @@ impl Examination<'_> {
             suites: tls::all_suites().collect(),
             ..offer.clone()
         };
-        match self.handshake(&everything).await.choice {
-            Some((_, suite)) => {
-                let offered: Vec<_> = offer.suites.iter().copied().map(suite_words).collect();
-                let says = format!(
-                    "the {title} offers {}; the server would take {}, and ends with {why}",
-                    offered.join(", "),
-                    suite_words(suite)
-                );
-                report.bad(step, Cause::NoCommonSuite, says);
-            }
-            None => {
-                let says = format!("no answer to any ClientHello up to TLS 1.2: {why}");
-                report.bad(step, Cause::HandshakeFailed, says);
-            }
+        if let Some((_, suite)) = self.handshake(&everything).await.choice {
+            let offered: Vec<_> = offer.suites.iter().copied().map(suite_words).collect();
+            let says = format!(
+                "the {title} offers {}; the server would take {}, and ends with {why}",
+                offered.join(", "),
+                suite_words(suite)
+            );
+            report.bad(step, Cause::NoCommonSuite, says);
+        } else {
+            let says = format!("no answer to any ClientHello up to TLS 1.2: {why}");
+            report.bad(step, Cause::HandshakeFailed, says);
         }
     }
 
     async fn versions(&self, offer: &Tls, report: &mut Report<'_>) {
         let mut words = Vec::new();
-        for version in [TlsVersion::Tls10, TlsVersion::Tls11, TlsVersion::Tls12] {
+        for (version, number) in [
+            (TlsVersion::Tls10, 0x0301),
+            (TlsVersion::Tls11, 0x0302),
+            (TlsVersion::Tls12, 0x0303),
+        ] {
             let only = Tls {
                 versions: (version, version),
                 ..offer.clone()
             };
-            let taken = self.handshake(&only).await.choice.is_some();
+            // A server that has lower ones only answers with one of them.
+            let choice = self.handshake(&only).await.choice;
+            let taken = choice.is_some_and(|(chosen, _)| chosen == number);
             words.push(format!("{version} {}", if taken { "yes" } else { "no" }));
         }
         report.good("TLS version", words.join(", "));
