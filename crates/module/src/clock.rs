@@ -1,5 +1,6 @@
 //! The module's own clock.
 
+use credentials::Timestamp;
 use instant::Instant;
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
@@ -116,17 +117,9 @@ impl Clock {
         self.is_set = true;
     }
 
-    /// `YYYYMMDDHH` in UTC.
-    pub(crate) fn hour(&self, now: Instant) -> String {
-        let utc = OffsetDateTime::from_unix_timestamp(at(self.own, now))
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        format!(
-            "{:04}{:02}{:02}{:02}",
-            utc.year(),
-            u8::from(utc.month()),
-            utc.day(),
-            utc.hour()
-        )
+    /// The hour in UTC, as clouds' passwords have it.
+    pub(crate) fn hour(&self, now: Instant) -> Timestamp {
+        Timestamp::from_unix(at(self.own, now)).unwrap_or_default()
     }
 
     fn local(&self, now: Instant) -> OffsetDateTime {

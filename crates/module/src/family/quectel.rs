@@ -11,13 +11,12 @@ use crate::link::{Link, News, Phase};
 use crate::network::sim_code;
 use crate::radio::{Change, DEFAULT_CID};
 use crate::terminal::{DataEnd, DataMode};
+use credentials::{ClientId, Secret, SignType};
 use device::{BROM, Device};
 use dialect::model::Bearer;
 use dialect::{Form, Line, Model, ParseError, Problem, Statement, Value, network, quectel as q};
-use hmac::{Hmac, Mac};
 use instant::Instant;
 use mqtt::{Connect, Event, PacketId, QoS, SessionConfig, SessionError, Version, Will};
-use sha2::Sha256;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -680,10 +679,15 @@ impl Quectel {
         let (mut id, mut username, mut password) = (text(id), text(username), password.to_vec());
         let config = &client.config;
         if let Some((device, secret)) = &config.huawei {
-            // Source: Huawei, "Device Connection Authentication": the key is the hour, the message is the secret.
-            id = format!("{device}_0_0_{time}");
-            username.clone_from(device);
-            password = huawei_password(secret, &time).into_bytes();
+            // The firmware takes any text for a device, so the identifier is not checked here.
+            let own = ClientId {
+                device_id: device.clone(),
+                sign_type: SignType::Unchecked,
+                timestamp: time,
+            };
+            id = own.to_string();
+            username = own.device_id;
+            password = Secret::from(secret.as_str()).password(time).into_bytes();
         }
         let connect = Connect {
             version: if config.version == 4 {
@@ -1098,26 +1102,4 @@ fn message_line(index: i64, message: &Kept, show_len: bool) -> (&'static Line, V
     }
     values.push(message.payload.as_slice().into());
     (if show_len { &q::RECV_LEN } else { &q::RECV }, values)
-}
-
-/// Lower-case hexadecimal HMAC-SHA256 of the secret under the hour, `YYYYMMDDHH` in UTC.
-fn huawei_password(secret: &str, time: &str) -> String {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(time.as_bytes()) else {
-        return String::new();
-    };
-    mac.update(secret.as_bytes());
-    to_hex(&mac.finalize().into_bytes()).to_ascii_lowercase()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn huaweis_published_vector() {
-        assert_eq!(
-            huawei_password("12345678", "2025041401"),
-            "c75150e6cb841417396819e4d2ee4358a416344a03a083e3a8567074ddec820a"
-        );
-    }
 }
