@@ -125,6 +125,8 @@ pub enum CloseReason {
     TooLarge,
     /// A packet was malformed.
     Malformed(DecodeError),
+    /// The [`crate::Policy`] does not take what the client published.
+    NotAllowed,
     /// A packet that has no place here, by its name.
     Unexpected(&'static str),
 }
@@ -143,6 +145,7 @@ impl fmt::Display for CloseReason {
             Self::TooManyConnections => "too many connections",
             Self::NotReading => "does not read what it is sent",
             Self::TooLarge => "packet too large",
+            Self::NotAllowed => "published what is not allowed here",
             Self::Malformed(error) => return write!(f, "malformed packet: {error}"),
             Self::Unexpected(name) => return write!(f, "unexpected {name}"),
         })

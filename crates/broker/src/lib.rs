@@ -13,10 +13,12 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod policy;
 mod session;
 mod topics;
 
 pub use api::*;
+pub use policy::{Delivery, Policy, Verdict};
 
 use crate::session::{Message, Next, Session};
 use crate::topics::{MAX_LEVELS, Retained, Subscriptions};
@@ -42,9 +44,10 @@ const LARGEST_HEADER: usize = 9;
 /// Stale deadlines, beside one for each connection, before they are swept out.
 const STALE_DEADLINES: usize = 64;
 
-/// The broker.
-pub struct Broker {
+/// The broker, with what a [`Policy`] adds to it.
+pub struct Broker<P = ()> {
     config: Config,
+    policy: Option<P>,
     connections: Slab<Connection>,
     sessions: Slab<Session>,
     by_client: HashMap<Arc<str>, usize>,
@@ -91,8 +94,16 @@ enum Phase {
 impl Broker {
     /// A broker that nobody is connected to.
     pub fn new(config: Config) -> Self {
+        Self::make(config, None)
+    }
+}
+
+impl<P: Policy> Broker<P> {
+    /// The same, under a policy when there is one.
+    pub fn make(config: Config, policy: Option<P>) -> Self {
         Self {
             config,
+            policy,
             connections: Slab::new(),
             sessions: Slab::new(),
             by_client: HashMap::new(),
@@ -155,6 +166,7 @@ impl Broker {
         if let Some(connection) = self.connection(conn) {
             connection.partial = rest;
         }
+        self.deliver_for_policy();
     }
 
     /// The connection is gone: closed by the client, broken, or closed by the caller as asked.
@@ -200,11 +212,24 @@ impl Broker {
             self.stats.timeouts += 1;
             self.end(conn, reason);
         }
+        if let Some(policy) = &mut self.policy {
+            policy.advance(now);
+        }
+        self.deliver_for_policy();
     }
 
     /// When [`Broker::advance`] is to be called next. It may come too early, never too late.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.peek().map(|Reverse((at, _))| *at)
+        let own = self.deadlines.peek().map(|Reverse((at, _))| *at);
+        let policys = self.policy.as_ref().and_then(Policy::next_deadline);
+        own.into_iter().chain(policys).min()
+    }
+
+    /// The policy, for whoever plays the server behind it: what it then has for clients goes out. `None` when there is none.
+    pub fn with_policy<R>(&mut self, act: impl FnOnce(&mut P) -> R) -> Option<R> {
+        let result = self.policy.as_mut().map(act);
+        self.deliver_for_policy();
+        result
     }
 
     /// What is to be done, in order.
@@ -375,14 +400,14 @@ impl Broker {
         };
         match (connection.phase, packet) {
             (Phase::New, Packet::Connect(connect)) => self.connect(now, conn, connect),
-            (Phase::Online(session), packet) => self.handle_online(conn, session, packet),
+            (Phase::Online(session), packet) => self.handle_online(now, conn, session, packet),
             _ => self.violation(conn, CloseReason::Unexpected(packet.name())),
         }
     }
 
-    fn handle_online(&mut self, conn: ConnId, session: usize, packet: &Packet<'_>) {
+    fn handle_online(&mut self, now: Instant, conn: ConnId, session: usize, packet: &Packet<'_>) {
         match packet {
-            Packet::Publish(publish) => self.receive_publish(conn, session, publish),
+            Packet::Publish(publish) => self.receive_publish(now, conn, session, publish),
             Packet::Puback(id) | Packet::Pubcomp(id) => {
                 self.sessions[session].acknowledged(*id, matches!(packet, Packet::Pubcomp(_)));
                 self.pump(session);
@@ -410,12 +435,15 @@ impl Broker {
                             .refused_filters
                             .iter()
                             .any(|refused| refused == filter);
-                    codes.push(if refused {
-                        Suback::FAILURE
-                    } else {
-                        qos.level()
-                    });
-                    if !refused {
+                    let allowed = match &mut self.policy {
+                        _ if refused => None,
+                        None => Some(qos),
+                        Some(policy) => {
+                            policy.subscribe(now, &self.sessions[session].client_id, filter, qos)
+                        }
+                    };
+                    codes.push(allowed.map_or(Suback::FAILURE, QoS::level));
+                    if let Some(qos) = allowed {
                         self.subscribe(session, filter, qos);
                         granted.retain(|&(other, _)| other != filter);
                         granted.push((filter, qos));
@@ -459,12 +487,22 @@ impl Broker {
             };
             return self.refuse(conn, code, &client_id);
         }
+        let client_id = match &mut self.policy {
+            None => client_id,
+            Some(policy) => match policy.admit(now, connect) {
+                Ok(name) => name.into(),
+                Err(code) => return self.refuse(conn, code, &client_id),
+            },
+        };
         if self.sessions.len() >= self.config.max_sessions
             && !self.by_client.contains_key(&client_id)
         {
             return self.refuse(conn, ConnectCode::ServerUnavailable, &client_id);
         }
         let (session, session_present) = self.open_session(conn, &client_id, connect);
+        if let Some(policy) = &mut self.policy {
+            policy.arrived(now, &client_id);
+        }
         let Some(connection) = self.connection(conn) else {
             return;
         };
@@ -532,10 +570,11 @@ impl Broker {
                 (session, false)
             }
         };
+        let takes_wills = self.policy.as_ref().is_none_or(Policy::takes_wills);
         let entry = &mut self.sessions[session];
         entry.conn = Some(conn);
         entry.clean = connect.clean_session;
-        entry.will = connect.will.map(|will| {
+        entry.will = connect.will.filter(|_| takes_wills).map(|will| {
             Box::new(Message {
                 topic: will.topic.into(),
                 payload: will.payload.into(),
@@ -563,18 +602,33 @@ impl Broker {
         self.end(conn, CloseReason::Refused);
     }
 
-    fn receive_publish(&mut self, conn: ConnId, session: usize, publish: &Publish<'_>) {
+    fn receive_publish(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        session: usize,
+        publish: &Publish<'_>,
+    ) {
         let fresh = match (publish.qos, publish.id) {
             (QoS::ExactlyOnce, Some(id)) => self.sessions[session].receives(id),
             _ => true,
         };
+        let mut route = true;
+        if fresh && let Some(policy) = &mut self.policy {
+            match policy.publish(now, &self.sessions[session].client_id, publish) {
+                Verdict::Route => {}
+                Verdict::Take => route = false,
+                Verdict::Close => return self.violation(conn, CloseReason::NotAllowed),
+            }
+        }
         if fresh {
             self.stats.published += 1;
+            let retains = self.policy.as_ref().is_none_or(Policy::retains);
             let message = Message {
                 topic: publish.topic.into(),
                 payload: publish.payload.into(),
                 qos: publish.qos,
-                retain: publish.retain,
+                retain: publish.retain && retains,
             };
             if self.config.events {
                 let client_id = self.sessions[session].client_id.to_string();
@@ -586,7 +640,9 @@ impl Broker {
                     retain: publish.retain,
                 });
             }
-            self.route(&message);
+            if route {
+                self.route(&message);
+            }
         }
         match (publish.qos, publish.id) {
             (QoS::AtLeastOnce, Some(id)) => self.send(conn, &Packet::Puback(id)),
@@ -617,6 +673,36 @@ impl Broker {
         }
         matched.clear();
         self.matched = matched;
+    }
+
+    /// Sends what the policy has for clients. Who is not there gets nothing: a policy that keeps messages keeps them itself.
+    fn deliver_for_policy(&mut self) {
+        while let Some(delivery) = self.policy.as_mut().and_then(Policy::poll_delivery) {
+            let Some(&session) = self.by_client.get(delivery.client.as_str()) else {
+                continue;
+            };
+            if !mqtt::topic_name_is_valid(&delivery.topic)
+                || LARGEST_HEADER + delivery.topic.len() + delivery.payload.len()
+                    > self.config.max_packet
+            {
+                self.stats.dropped += 1;
+                self.dropped(session, &delivery.topic);
+                continue;
+            }
+            let subscribed = self.sessions[session]
+                .subscriptions
+                .iter()
+                .filter(|(filter, _)| mqtt::topic_matches(filter, &delivery.topic))
+                .map(|&(_, qos)| qos)
+                .max();
+            let message = Message {
+                qos: delivery.qos.min(subscribed.unwrap_or_default()),
+                topic: delivery.topic.into(),
+                payload: delivery.payload.into(),
+                retain: false,
+            };
+            self.deliver(session, message);
+        }
     }
 
     fn send_retained(&mut self, session: usize, filter: &str, qos: QoS) {
@@ -710,6 +796,9 @@ impl Broker {
         let (clean, will, client_id) = (entry.clean, entry.will.take(), entry.client_id.clone());
         if clean {
             self.end_session(session);
+        }
+        if let Some(policy) = &mut self.policy {
+            policy.gone(&client_id);
         }
         self.event(|| Event::Gone {
             client_id: client_id.to_string(),
@@ -819,7 +908,7 @@ impl Broker {
     }
 }
 
-impl std::fmt::Debug for Broker {
+impl<P: Policy> std::fmt::Debug for Broker<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Broker")
             .field("stats", &self.stats())
