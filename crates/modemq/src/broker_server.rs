@@ -5,14 +5,16 @@ use crate::stream::Stream;
 use crate::tls::{self, Acceptor};
 use crate::websocket;
 use broker::{Broker, Config, ConnId, Event, Output, Stats};
+use iotda::{Failure, News, Outcome, Platform, Request};
 use mqtt::QoS;
+use serde_json::Value;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 /// How long a client that was sent away may take to read what it was sent.
@@ -42,6 +44,15 @@ impl Protocol {
 /// How long a client may take to open a WebSocket, or for the handshake of TLS.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// What has happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Happening {
+    /// At the broker.
+    Broker(Event),
+    /// At the platform behind it.
+    Platform(News),
+}
+
 /// A broker that listens. It stops when it is dropped.
 #[derive(Debug)]
 pub struct BrokerServer {
@@ -55,11 +66,13 @@ struct Shared {
     clock: Clock,
     /// A deadline may have come nearer.
     deadline: Notify,
-    events: Option<mpsc::UnboundedSender<Event>>,
+    events: Option<mpsc::UnboundedSender<Happening>>,
 }
 
 struct Inner {
-    broker: Broker,
+    broker: Broker<Platform>,
+    /// Who waits for what a device answers, by request identifier.
+    asked: HashMap<String, oneshot::Sender<Result<Value, Failure>>>,
     /// Who serves each connection; and whether it is to end.
     connections: HashMap<ConnId, Arc<Connection>>,
     /// What a socket had to say, on its way to the broker: one buffer for all of them.
@@ -79,12 +92,25 @@ impl BrokerServer {
     pub async fn start(
         config: Config,
         addresses: &[SocketAddr],
-    ) -> io::Result<(Self, mpsc::UnboundedReceiver<Event>)> {
+    ) -> io::Result<(Self, mpsc::UnboundedReceiver<Happening>)> {
+        Self::start_platform(config, None, addresses).await
+    }
+
+    /// The same with a platform behind the broker, whose time began at [`instant::Instant::ZERO`].
+    ///
+    /// # Errors
+    /// The system's, with the address.
+    pub async fn start_platform(
+        config: Config,
+        platform: Option<Platform>,
+        addresses: &[SocketAddr],
+    ) -> io::Result<(Self, mpsc::UnboundedReceiver<Happening>)> {
         let (sender, events) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             events: config.events.then_some(sender),
             inner: Mutex::new(Inner {
-                broker: Broker::new(config),
+                broker: Broker::make(config, platform),
+                asked: HashMap::new(),
                 connections: HashMap::new(),
                 scratch: vec![0; 16 * 1024].into(),
             }),
@@ -166,9 +192,61 @@ impl BrokerServer {
         self.shared.lock().broker.stats()
     }
 
+    /// For whoever asks the platform behind the broker for something.
+    pub fn application(&self) -> Application {
+        Application {
+            shared: self.shared.clone(),
+        }
+    }
+
     /// Closes the listeners and every connection.
     pub async fn shutdown(mut self) {
         self.tasks.shutdown().await;
+    }
+}
+
+/// Asks the platform behind a broker, as an application server does.
+#[derive(Clone, Debug)]
+pub struct Application {
+    shared: Arc<Shared>,
+}
+
+impl Application {
+    /// Asks for something. What a device has to answer comes when it does, or when its time is over.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    pub async fn request(&self, request: Request) -> Result<Value, Failure> {
+        let gone = |text: &str| Failure {
+            code: None,
+            text: text.into(),
+        };
+        let answer = {
+            let mut inner = self.shared.lock();
+            let now = self.shared.clock.now();
+            let outcome = inner
+                .broker
+                .with_policy(|platform| platform.request(now, request))
+                .ok_or_else(|| gone("the broker is no IoTDA: start it with --iotda"));
+            let answer = match outcome? {
+                Ok(Outcome::Asked(id)) => {
+                    let (sender, answer) = oneshot::channel();
+                    inner.asked.insert(id, sender);
+                    Ok(answer)
+                }
+                Ok(Outcome::Done(value)) => Err(Ok(value)),
+                Err(failure) => Err(Err(failure)),
+            };
+            self.shared.settle(&mut inner);
+            self.shared.deadline.notify_one();
+            answer
+        };
+        match answer {
+            Ok(answer) => answer
+                .await
+                .unwrap_or_else(|_| Err(gone("the broker has stopped"))),
+            Err(result) => result,
+        }
     }
 }
 
@@ -201,13 +279,26 @@ impl Shared {
                         connection.wake.notify_one();
                     }
                 }
-                Output::Event(event) => {
-                    if let Some(events) = &self.events {
-                        // Nobody may be listening any more.
-                        let _ = events.send(event);
-                    }
+                Output::Event(event) => self.tell(Happening::Broker(event)),
+            }
+        }
+        inner.broker.with_policy(|platform| {
+            while let Some(news) = platform.poll_news() {
+                self.tell(Happening::Platform(news));
+            }
+            while let Some((id, answer)) = platform.poll_answer() {
+                if let Some(sender) = inner.asked.remove(&id) {
+                    // Who asked may have gone.
+                    let _ = sender.send(answer);
                 }
             }
+        });
+    }
+
+    fn tell(&self, happening: Happening) {
+        if let Some(events) = &self.events {
+            // Nobody may be listening any more.
+            let _ = events.send(happening);
         }
     }
 }

@@ -36,5 +36,11 @@ impl Clock {
 
 /// UTC in seconds since 1970.
 pub fn unix_time() -> Option<u64> {
-    Some(SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs())
+    Some(unix_millis()? / 1000)
+}
+
+/// The same in milliseconds.
+pub fn unix_millis() -> Option<u64> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
 }

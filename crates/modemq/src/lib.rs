@@ -4,6 +4,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod application;
 pub mod broker_server;
 pub mod certificates;
 pub mod client;
@@ -14,6 +15,7 @@ pub mod line;
 pub mod net;
 pub mod port;
 pub mod reference;
+pub mod registry;
 pub mod runtime;
 pub mod stream;
 pub mod tls;

@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 use dialect::Model;
-use modemq::commands::{self, broker, demo, doctor, explain, module, publish, replay, subscribe};
+use modemq::commands::{
+    self, broker, demo, doctor, explain, iotda, module, publish, replay, subscribe,
+};
 use std::process::ExitCode;
 
 /// MQTT over AT commands, both ends of the wire: software modules for firmware that has none at hand.
@@ -25,6 +27,7 @@ enum Command {
     Broker(broker::Args),
     Doctor(Box<doctor::Args>),
     Explain(explain::Args),
+    Iotda(iotda::Args),
     /// List the models: language, limits, defaults
     Models,
     /// Print the reference page of a model: commands, forms, limits, sources, what is inferred and what is missing
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
             print!("{}", modemq::reference::page(model));
             Ok(ExitCode::SUCCESS)
         }
+        Command::Iotda(args) => commands::run(iotda::run(args)),
         Command::Broker(args) => commands::run(broker::run(args)),
         Command::Publish(args) => commands::run(publish::run(args)),
         Command::Subscribe(args) => commands::run(subscribe::run(args)),

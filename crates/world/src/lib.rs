@@ -21,6 +21,7 @@
 use broker::{Broker, ConnId, Event};
 use dialect::Model;
 use instant::Instant;
+use iotda::{News, Platform};
 use module::{LinkEvent, LinkId, Module, NetError, NetworkEvent, Output, QueryId, Trace};
 use mqtt::{Connect, Packet, QoS};
 use std::collections::{BTreeMap, HashMap};
@@ -44,7 +45,7 @@ pub enum Mood {
 pub struct Bench {
     now: Instant,
     module: Module,
-    broker: Broker,
+    broker: Broker<Platform>,
     /// One way between module and broker.
     latency: Duration,
     mood: Mood,
@@ -60,6 +61,7 @@ pub struct Bench {
     serial: Vec<u8>,
     published: Vec<(String, Vec<u8>)>,
     events: Vec<Event>,
+    news: Vec<News>,
     trace: Vec<Trace>,
     baud: Option<u32>,
 }
@@ -92,6 +94,16 @@ impl Bench {
         config: module::Config,
         broker: broker::Config,
     ) -> Self {
+        Self::with_platform(model, config, broker, None)
+    }
+
+    /// The same with a broker that is Huawei's IoTDA, whose clock began at [`Instant::ZERO`], when there is a platform.
+    pub fn with_platform(
+        model: &'static Model,
+        config: module::Config,
+        broker: broker::Config,
+        platform: Option<Platform>,
+    ) -> Self {
         let now = Instant::ZERO;
         let broker = broker::Config {
             events: true,
@@ -100,7 +112,7 @@ impl Bench {
         let mut bench = Self {
             now,
             module: Module::new(now, model, config),
-            broker: Broker::new(broker),
+            broker: Broker::make(broker, platform),
             latency: Duration::from_millis(20),
             mood: Mood::Up,
             names: vec!["broker.test".into()],
@@ -112,6 +124,7 @@ impl Bench {
             serial: Vec::new(),
             published: Vec::new(),
             events: Vec::new(),
+            news: Vec::new(),
             trace: Vec::new(),
             baud: None,
         };
@@ -145,6 +158,11 @@ impl Bench {
         std::mem::take(&mut self.events)
     }
 
+    /// What happened at the platform since the last call, when it was configured to tell.
+    pub fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+
     /// The module's trace since the last call, when it was configured to give one.
     pub fn take_trace(&mut self) -> Vec<Trace> {
         std::mem::take(&mut self.trace)
@@ -156,8 +174,16 @@ impl Bench {
     }
 
     /// The broker's side.
-    pub fn broker(&self) -> &Broker {
+    pub fn broker(&self) -> &Broker<Platform> {
         &self.broker
+    }
+
+    /// Does something with the platform behind the broker; `None` when there is none.
+    pub fn with_iotda<R>(&mut self, act: impl FnOnce(Instant, &mut Platform) -> R) -> Option<R> {
+        let now = self.now;
+        let result = self.broker.with_policy(|platform| act(now, platform));
+        self.settle();
+        result
     }
 
     /// A message of the PC's tool; false when the topic is none.
@@ -337,9 +363,15 @@ impl Bench {
             {
                 self.do_for_broker(output);
             } else {
-                return;
+                break;
             }
         }
+        self.broker.with_policy(|platform| {
+            self.news
+                .extend(std::iter::from_fn(|| platform.poll_news()));
+            // Nobody waits for answers here: the news have them too.
+            while platform.poll_answer().is_some() {}
+        });
     }
 
     fn do_for_module(&mut self, output: Output) {

@@ -1,20 +1,26 @@
 //! `modemq broker`: the bench's broker.
 
 use super::Error;
-use crate::broker_server::BrokerServer;
+use crate::application::Socket;
+use crate::broker_server::{BrokerServer, Happening};
 use crate::certificates;
-use crate::clock::Clock;
+use crate::clock::{Clock, unix_millis};
 use crate::net::parse_address;
+use crate::registry;
 use crate::tls::{self, Acceptor, Server};
 use crate::trace::escape;
 use broker::{Config, Event};
 use clap::Args as ClapArgs;
+use instant::Instant;
+use iotda::Platform;
 use module::TlsVersion;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 /// The bench's MQTT broker. It forgets everything when it stops: for production, use Mosquitto, EMQX or another.
 #[derive(ClapArgs, Debug)]
@@ -26,7 +32,9 @@ use std::time::Duration;
   modemq broker --tls 127.0.0.1:8883 --mutual-tls 127.0.0.1:8884 --certificates certs
       with TLS; certificates for broker and client are made in ./certs, ready for FSWRITE or QFUPL
   modemq broker --tls 127.0.0.1:8883 --certificates certs --tls-suites 0XC02F --tls-versions 1.2
-      a strict server: does my firmware reach it?")]
+      a strict server: does my firmware reach it?
+  modemq broker --iotda devices.toml --trace
+      Huawei Cloud IoTDA for these devices; `modemq iotda --help` has the other side, and --help describes the file", after_long_help = registry::FORMAT)]
 pub struct Args {
     /// Where it listens; port 0 is any free one. May be repeated
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883", value_parser = parse_address)]
@@ -64,6 +72,10 @@ pub struct Args {
     #[arg(long)]
     anonymous: bool,
 
+    /// Be Huawei Cloud IoTDA for the devices of this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "anonymous", "max_packet"])]
+    iotda: Option<PathBuf>,
+
     /// Refuse subscriptions to this filter (SUBACK 0x80). May be repeated
     #[arg(long, value_name = "FILTER")]
     refuse_filter: Vec<String>,
@@ -96,7 +108,22 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
         ..Config::default()
     };
     let clock = Clock::start();
-    let (mut server, mut events) = BrokerServer::start(config, &args.listen).await?;
+    let (config, platform) = match &args.iotda {
+        None => (config, None),
+        Some(path) => {
+            let devices = iotda::Config {
+                unix_ms: unix_millis().unwrap_or_default(),
+                news: args.trace,
+                ..registry::read(path)?
+            };
+            let platform = Platform::new(Instant::ZERO, devices)
+                .map_err(|why| format!("{}: {why}", path.display()))?;
+            (iotda::broker_config(config), Some(platform))
+        }
+    };
+    let has_platform = platform.is_some();
+    let (mut server, mut events) =
+        BrokerServer::start_platform(config, platform, &args.listen).await?;
     for address in server.local_addrs() {
         writeln!(std::io::stdout(), "broker on {address}")?;
     }
@@ -129,9 +156,20 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
             }
         }
     }
+    let mut sockets = JoinSet::new();
+    if has_platform {
+        let ports: BTreeSet<u16> = server.local_addrs().iter().map(SocketAddr::port).collect();
+        for port in ports {
+            sockets.spawn(Socket::listen(port)?.serve(server.application()));
+        }
+    }
     std::io::stdout().flush()?;
-    while let Some(event) = events.recv().await {
-        eprintln!("{:>9} {}", clock.now().to_string(), describe(&event));
+    while let Some(happening) = events.recv().await {
+        let text = match &happening {
+            Happening::Broker(event) => describe(event),
+            Happening::Platform(news) => news.to_string(),
+        };
+        eprintln!("{:>9} {text}", clock.now().to_string());
     }
     // Without a trace there are no events: wait until somebody stops the program.
     std::future::pending().await

@@ -1,7 +1,7 @@
 //! What a transcript is played against.
 
 use super::script::{Fault, Script};
-use crate::broker_server::BrokerServer;
+use crate::broker_server::{BrokerServer, Happening};
 use crate::client::{Client, News};
 use crate::line::HostLine;
 use broker::Event;
@@ -227,7 +227,7 @@ pub struct PortDevice {
     runtime: Runtime,
     line: HostLine,
     broker: Option<BrokerServer>,
-    events: Option<mpsc::UnboundedReceiver<Event>>,
+    events: Option<mpsc::UnboundedReceiver<Happening>>,
     tool: Option<Client>,
     address: (String, u16),
     start: std::time::Instant,
@@ -369,12 +369,12 @@ impl Device for PortDevice {
         let arrival = async {
             loop {
                 if let Some(events) = events {
-                    match events.recv().await? {
+                    if let Happening::Broker(
                         Event::Published { topic, payload, .. }
-                        | Event::Will { topic, payload, .. } => {
-                            return Some((topic, payload));
-                        }
-                        _ => {}
+                        | Event::Will { topic, payload, .. },
+                    ) = events.recv().await?
+                    {
+                        return Some((topic, payload));
                     }
                 } else if let News::Message(message) = tool.as_mut()?.next().await.ok()? {
                     return Some((message.topic, message.payload));
