@@ -108,8 +108,8 @@ pub struct Args {
     #[arg(long, value_name = "SSID[:PASSWORD]", requires = "port")]
     wifi: Option<String>,
 
-    /// Where a name leads, against what DNS says; for this machine and the virtual module. May be repeated
-    #[arg(long, value_name = "HOST[:PORT]=ADDR[:PORT]", conflicts_with = "port")]
+    /// Where a name leads, against what DNS says, for this machine and the virtual module; one on a port has a DNS of its own. May be repeated
+    #[arg(long, value_name = "HOST[:PORT]=ADDR[:PORT]")]
     resolve: Vec<Override>,
 
     /// For programs: one JSON object
@@ -148,17 +148,15 @@ async fn examine(args: Args) -> Result<ExitCode, Error> {
             let line = HostLine::open(port, baud).await?;
             let mut modem = Modem::new(line, question.model);
             let has_network = radio::examine(&question, &mut modem, &mut report).await?;
-            let is_served = server::examine(&question, &resolver, &mut report).await;
+            let served = server::examine(&question, &resolver, &mut report).await;
             // What this machine cannot reach, a private network's module may.
-            let known = if is_served {
-                trial::Known::Served
-            } else {
-                trial::Known::Refused
-            };
+            let known = served.map_or(trial::Known::Refused, trial::Known::Served);
             has_network && trial::run(&question, &mut modem, known, &mut report).await?
         }
         None => {
-            server::examine(&question, &resolver, &mut report).await
+            server::examine(&question, &resolver, &mut report)
+                .await
+                .is_some()
                 && virtually(&question, resolver, &mut report).await?
         }
     };

@@ -114,7 +114,6 @@ impl Modem {
                 .back
                 .as_ref()
                 .map(|(prefix, text)| (*prefix, text.as_str())),
-            bare: step.bare,
         };
         self.exchange(&exchange, LIMIT).await
     }
@@ -213,7 +212,6 @@ struct Exchange<'a> {
     report: Option<&'a str>,
     failures: &'a [String],
     back: Option<(&'a str, &'a str)>,
-    bare: bool,
 }
 
 /// What has not come yet.
@@ -242,7 +240,7 @@ impl Awaited {
         if is_error || is_failure {
             return Some(End::Failed(line.into()));
         }
-        self.result &= line != "OK" && !exchange.bare;
+        self.result &= line != "OK";
         self.report &= !is_report;
         self.back &= !exchange
             .back

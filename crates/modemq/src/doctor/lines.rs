@@ -39,8 +39,6 @@ pub struct Step {
     pub failures: Vec<String>,
     /// A report with this beginning brings the message back; the text is in it.
     pub back: Option<(&'static str, String)>,
-    /// It is answered with one line and no `OK`.
-    pub bare: bool,
     /// It may fail: what it makes or takes away may be there or not.
     pub may_fail: bool,
 }
@@ -63,7 +61,6 @@ impl Step {
             report: None,
             failures: Vec::new(),
             back: None,
-            bare: false,
             may_fail: false,
         }
     }
@@ -87,11 +84,6 @@ impl Step {
         self
     }
 
-    const fn bare(mut self) -> Self {
-        self.bare = true;
-        self
-    }
-
     const fn may_fail(mut self) -> Self {
         self.may_fail = true;
         self
@@ -112,56 +104,51 @@ pub fn conversation(question: &Question) -> Result<Vec<Step>, String> {
     }
 }
 
-/// The lines with which a module asks its own name server, and what tells that it has found something.
+/// The line that opens TCP alone, and the one that closes it again.
 ///
 /// # Errors
 /// The name does not fit.
-pub fn look_up(model: &'static Model, host: &str) -> Result<Vec<Step>, String> {
-    let ask = |name, values: &[Value<'_>]| written(model, name, values);
-    let step = |line: String| Step::new(Stage::Prepare, line);
-    Ok(match model.family {
-        Family::Luat => vec![
-            // Source: tutorial §8.2 Q2.5: CDNSGIP works after these only.
-            step("AT+CSTT".into()).may_fail(),
-            step("AT+CIICR".into()).may_fail(),
-            step("AT+CIFSR".into()).bare().may_fail(),
-            step(ask("+CDNSGIP", &[host.into()])?).report("+CDNSGIP: 1,", &["+CDNSGIP:0,"]),
-        ],
-        Family::Quectel => vec![
-            step(ask("+QIDNSGIP", &[1.into(), host.into()])?)
-                .report("+QIURC: \"dnsgip\",0,", &["+QIURC: \"dnsgip\","]),
-        ],
-        Family::EigenComm => vec![step(ask("+ECDNS", &[host.into()])?)],
-        Family::Espressif => vec![step(ask("+CIPDOMAIN", &[host.into()])?)],
-    })
-}
-
-/// The lines that open TCP alone; the last one tells.
-///
-/// # Errors
-/// The name does not fit.
-pub fn connect_without_tls(question: &Question) -> Result<Vec<Step>, String> {
-    let model = question.model;
-    let target = &question.target;
-    let (host, port) = (Value::from(target.host.as_str()), i64::from(target.port));
-    let open = |name, values: &[Value<'_>]| {
-        written(model, name, values).map(|line| Step::new(Stage::Connect, line))
+pub fn touch(model: &'static Model, host: &str, port: u16) -> Result<[Step; 2], String> {
+    let (name, first, report, failure, close) = match model.family {
+        Family::Luat => (
+            "+MIPSTART",
+            None,
+            "CONNECT OK",
+            "CONNECT FAIL",
+            "AT+MIPCLOSE",
+        ),
+        // The sixth connection is plain, whatever the first is set up for.
+        Family::Quectel => (
+            "+QMTOPEN",
+            Some(5.into()),
+            "+QMTOPEN: 5,0",
+            "+QMTOPEN: 5,",
+            "AT+QMTCLOSE=5",
+        ),
+        Family::EigenComm => (
+            "+ECMTOPEN",
+            Some(0.into()),
+            "+ECMTOPEN: 0,0",
+            "+ECMTOPEN: 0,",
+            "AT+ECMTCLOSE=0",
+        ),
+        Family::Espressif => (
+            "+CIPSTART",
+            Some("TCP".into()),
+            "CONNECT",
+            "CLOSED",
+            "AT+CIPCLOSE",
+        ),
     };
-    Ok(match model.family {
-        Family::Luat => {
-            vec![open("+MIPSTART", &[host, port.into()])?.report("CONNECT OK", &["CONNECT FAIL"])]
-        }
-        Family::Quectel => vec![
-            Step::new(Stage::Prepare, "AT+QMTCFG=\"ssl\",0,0").may_fail(),
-            open("+QMTOPEN", &[0.into(), host, port.into()])?
-                .report("+QMTOPEN: 0,0", &["+QMTOPEN: 0,"]),
-        ],
-        Family::EigenComm => vec![
-            open("+ECMTOPEN", &[0.into(), host, port.into()])?
-                .report("+ECMTOPEN: 0,0", &["+ECMTOPEN: 0,"]),
-        ],
-        Family::Espressif => vec![open("+CIPSTART", &["TCP".into(), host, port.into()])?],
-    })
+    let values: Vec<Value<'_>> = first
+        .into_iter()
+        .chain([host.into(), Value::Int(port.into())])
+        .collect();
+    let open = Step::new(Stage::Connect, written(model, name, &values)?);
+    Ok([
+        open.report(report, &[failure]),
+        Step::new(Stage::Leave, close).may_fail(),
+    ])
 }
 
 /// The lines that set the APN of the first context, and have the network give it.

@@ -22,21 +22,23 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// Who was thrown out mostly comes back within this.
 const COMES_BACK: Duration = Duration::from_secs(3);
 
-/// Looks at the server step by step. False when the module cannot get as far as publishing.
-pub async fn examine(question: &Question, resolver: &Resolver, report: &mut Report<'_>) -> bool {
-    let Some(address) = reach(question, resolver, report).await else {
-        return false;
-    };
+/// Looks at the server step by step; its address, when a module would get as far as publishing.
+pub async fn examine(
+    question: &Question,
+    resolver: &Resolver,
+    report: &mut Report<'_>,
+) -> Option<SocketAddr> {
+    let address = reach(question, resolver, report).await?;
     let examination = Examination { question, address };
     if question.target.tls && !examination.tls(report).await {
-        return false;
+        return None;
     }
     // What waits for CONNECT does so while the rest is looked at.
     let silence = examination.silence();
     let talk = examination.talk(report);
     let (silence, works) = tokio::join!(silence, talk);
     examination.tell_silence(silence, report);
-    works
+    works.then_some(address)
 }
 
 /// The model's eyes: what it offers in a handshake, and checks nothing.

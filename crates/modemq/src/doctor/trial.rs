@@ -1,9 +1,10 @@
 //! Lets a module do it: the lines that the doctor recommends are those that have just worked.
 
 use super::conversation::{Answer, End, Modem};
-use super::lines::{Stage, Step, connect_without_tls, conversation, look_up};
+use super::lines::{Stage, Step, conversation, touch};
 use super::{Cause, Question, Report};
 use std::io;
+use std::net::SocketAddr;
 
 /// The step in reports.
 const STEP: &str = "by the module";
@@ -13,8 +14,8 @@ const STEP: &str = "by the module";
 pub enum Known {
     /// This machine is served, and the module goes the same way.
     SameWay,
-    /// This machine is served, and the module goes another way: a SIM's.
-    Served,
+    /// This machine is served at this address, and the module goes another way: a SIM's.
+    Served(SocketAddr),
     /// This machine does not reach the server, or is refused.
     Refused,
 }
@@ -67,7 +68,9 @@ async fn cause(
     known: Known,
 ) -> io::Result<Option<Cause>> {
     Ok(match step.stage {
-        Stage::Connect if known == Known::Served => Some(unreached(question, modem).await?),
+        Stage::Connect if let Known::Served(address) = known => {
+            Some(unreached(question, modem, address).await?)
+        }
         Stage::LogIn if !question.connect_delay.is_zero() && known != Known::Refused => {
             Some(Cause::ConnectTooLate)
         }
@@ -86,25 +89,34 @@ async fn cause(
 }
 
 /// The module does not reach what this machine reaches: its name server, its network, or its TLS is to blame.
-async fn unreached(question: &Question, modem: &mut Modem) -> io::Result<Cause> {
-    let host = &question.target.host;
-    let is_name = host.parse::<std::net::IpAddr>().is_err();
-    if is_name && let Ok(steps) = look_up(question.model, host) {
-        for step in &steps {
-            let answer = modem.perform(step).await?;
-            if answer.end != End::Good && !step.may_fail {
-                return Ok(Cause::Dns);
+async fn unreached(
+    question: &Question,
+    modem: &mut Modem,
+    address: SocketAddr,
+) -> io::Result<Cause> {
+    let target = &question.target;
+    let by_name = touches(question, modem, &target.host).await?;
+    Ok(match (by_name, target.tls) {
+        (true, true) => Cause::ModulesTls,
+        // It has worked now, and has not before.
+        (true, false) => Cause::Unreachable,
+        (false, _) => {
+            let address = address.ip().to_string();
+            if address != target.host && touches(question, modem, &address).await? {
+                Cause::Dns
+            } else {
+                Cause::WhiteList
             }
         }
-    }
-    if question.target.tls {
-        let mut reached = false;
-        for step in connect_without_tls(question).unwrap_or_default() {
-            reached = modem.perform(&step).await?.end == End::Good;
-        }
-        if reached {
-            return Ok(Cause::ModulesTls);
-        }
-    }
-    Ok(Cause::WhiteList)
+    })
+}
+
+/// Whether the module opens a TCP connection to this host.
+async fn touches(question: &Question, modem: &mut Modem, host: &str) -> io::Result<bool> {
+    let Ok([open, close]) = touch(question.model, host, question.target.port) else {
+        return Ok(false);
+    };
+    let opened = modem.perform(&open).await?.end == End::Good;
+    modem.perform(&close).await?;
+    Ok(opened)
 }
