@@ -998,3 +998,25 @@ pub const CME: &[Meaning] = &[
 const fn m(code: u16, words: &'static str) -> Meaning {
     Meaning { code, words }
 }
+
+/// The checksum of `+QFUPL`, which prints it in hexadecimal without leading zeros: the exclusive or of 16-bit words, the
+/// last one filled up with a zero byte.
+// Source: logs of EC25 and BG95: `1234567890` is 3938.
+pub fn checksum(data: &[u8]) -> u16 {
+    data.chunks(2).fold(0, |sum, pair| {
+        let low = pair.get(1).copied().unwrap_or(0);
+        sum ^ u16::from_be_bytes([pair[0], low])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_of_the_field() {
+        assert_eq!(checksum(b"1234567890"), 0x3938);
+        assert_eq!(checksum(b""), 0);
+        assert_eq!(checksum(b"\x12"), 0x1200);
+    }
+}

@@ -1,8 +1,10 @@
-//! An MQTT client on TCP: the PC's tool.
+//! An MQTT client on TCP or TLS: the PC's tool.
 
 use crate::clock::Clock;
 use crate::net::Resolver;
 use crate::stream::Stream;
+use crate::tls;
+use module::Tls;
 use mqtt::{Connect, ConnectCode, Event, PacketId, QoS, Session, SessionConfig, SessionError};
 use std::collections::VecDeque;
 use std::fmt;
@@ -48,6 +50,8 @@ pub struct Message {
 pub enum Error {
     /// No connection.
     Connect(String, module::NetError),
+    /// No handshake, and why.
+    Tls(String),
     /// The server refused.
     Refused(ConnectCode),
     /// The server closed the connection.
@@ -66,6 +70,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(to, error) => write!(f, "{to}: {error}"),
+            Self::Tls(why) => write!(f, "TLS: {why}"),
             Self::Refused(code) => write!(f, "connection refused: {code}"),
             Self::Closed => f.write_str("the server closed the connection"),
             Self::Protocol(error) => write!(f, "the server broke the protocol: {error}"),
@@ -91,16 +96,25 @@ impl From<SessionError> for Error {
 }
 
 impl Client {
-    /// Connects and logs in.
+    /// Connects, over TLS when that is given, and logs in.
     ///
     /// # Errors
     /// Why the server cannot be reached, or refuses.
-    pub async fn connect(host: &str, port: u16, connect: &Connect<'_>) -> Result<Self, Error> {
+    pub async fn connect(
+        host: &str,
+        port: u16,
+        tls: Option<&Tls>,
+        connect: &Connect<'_>,
+    ) -> Result<Self, Error> {
         let stream = Resolver::default()
             .connect(host, port)
             .await
             .map_err(|error| Error::Connect(format!("{host}:{port}"), error))?;
-        Self::log_in(Stream::Tcp(stream), connect).await
+        let stream = match tls {
+            Some(tls) => tls::unwrap(tls::connect(stream, tls).await.map_err(Error::Tls)?)?,
+            None => Stream::Tcp(stream),
+        };
+        Self::log_in(stream, connect).await
     }
 
     /// Logs in on a connection.

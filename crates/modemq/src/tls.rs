@@ -355,6 +355,15 @@ fn private_key(file: &[u8]) -> Option<PKey<Private>> {
     from_pem.or_else(|_| PKey::private_key_from_der(file)).ok()
 }
 
+/// A certificate or a private key in DER; `None` when it is neither in PEM.
+pub fn pem_to_der(file: &[u8]) -> Option<Vec<u8>> {
+    if let Ok(certificate) = X509::from_pem(file) {
+        return certificate.to_der().ok();
+    }
+    let key = PKey::private_key_from_pem_callback(file, |_| Ok(0)).ok()?;
+    key.private_key_to_der().ok()
+}
+
 #[allow(clippy::needless_pass_by_value, reason = "it is for map_err")]
 fn words(error: ErrorStack) -> String {
     match error.errors().first() {

@@ -432,3 +432,39 @@ fn a_server_that_breaks_the_handshake_costs_the_link_and_nothing_else() {
         say(&mut host, "AT", "\r\nOK\r\n");
     }
 }
+
+/// A module behind a port is told nothing but its line: as a real one, with a broker and certificates of the user's.
+#[test]
+fn a_conversation_over_tls_goes_on_any_port() {
+    let folder = certificates();
+    let (_broker, [_, mutual]) = Broker::ours_with_tls(&folder.0, &[]);
+    let mut module = common::start(&["module", "air780ep", "--tcp", "127.0.0.1:0"]);
+    let address = common::address_of(&module.line());
+    Host::connect(address).boot();
+    let transcript = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../transcripts/luat/tls-mutual.at"
+    );
+    let (port, broker) = (format!("tcp:{address}"), mutual.to_string());
+    let replay = |further: &[&str]| {
+        let args = ["replay", transcript, "--port", &port, "--broker", &broker];
+        common::run(&[&args, further].concat(), b"")
+    };
+    let files = [
+        ("ca", "ca.crt"),
+        ("client-cert", "client.crt"),
+        ("client-key", "client.key"),
+    ];
+    let files = files.map(|(name, file)| format!("{name}={}", folder.0.join(file).display()));
+    let [ca, certificate, key] = files.each_ref().map(String::as_str);
+    // The second time the files are there already.
+    for _ in 0..2 {
+        let output = replay(&["--file", ca, "--file", certificate, "--file", key]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{text}");
+        assert!(text.ends_with("1 of 1 as written\n"), "{text}");
+    }
+    // Nor does the tool get in without a certificate.
+    let error = String::from_utf8(replay(&["--file", ca]).stderr).unwrap();
+    assert_eq!(error, "modemq: TLS: ssl/tls alert handshake failure\n");
+}

@@ -88,7 +88,7 @@ impl Connection {
             username: self.username.as_deref(),
             password: self.password.as_deref().map(str::as_bytes),
         };
-        Client::connect(&self.host, self.port, &connect).await
+        Client::connect(&self.host, self.port, None, &connect).await
     }
 }
 

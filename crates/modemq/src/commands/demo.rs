@@ -2,16 +2,19 @@
 
 use super::Error;
 use super::module::parse_model;
-use super::replay::variables;
+use super::replay::models_of;
 use crate::broker_server::BrokerServer;
+use crate::certificates::Authority;
 use crate::clock::{Clock, unix_time};
 use crate::net::Resolver;
 use crate::port::{Port, Pty, TcpPort, picocom_options};
 use crate::runtime::Host;
 use crate::trace::escape;
-use crate::transcript::{Directive, Line, PortDevice, Report, Script, Seen, play};
+use crate::transcript::{
+    Directive, Line, PortBroker, PortDevice, Report, Script, Seen, Step, Variables, play,
+};
 use anstyle::{AnsiColor, Style};
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 use dialect::Model;
 use module::{Config, Module, NetworkEvent, Pace};
 use std::io::Write;
@@ -21,30 +24,8 @@ use std::process::ExitCode;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
-/// The tutorials as transcripts: of a model, or of a family for every model without one of its own.
-const TUTORIALS: &[(&str, &str)] = &[
-    ("luat", include_str!("../../../../transcripts/luat/demo.at")),
-    (
-        "eigencomm",
-        include_str!("../../../../transcripts/eigencomm/demo.at"),
-    ),
-    (
-        "bc26",
-        include_str!("../../../../transcripts/quectel/demo-bc26.at"),
-    ),
-    (
-        "bg95",
-        include_str!("../../../../transcripts/quectel/demo-bg95.at"),
-    ),
-    (
-        "quectel",
-        include_str!("../../../../transcripts/quectel/demo.at"),
-    ),
-    (
-        "espressif",
-        include_str!("../../../../transcripts/espressif/demo.at"),
-    ),
-];
+/// The transcripts that a demo may play: family, file, text.
+const DEMOS: &[(&str, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/demos.rs"));
 
 /// Play the tutorial: a broker, a module on a real PTY, an MQTT client as the PC's tool, and a conversation
 #[derive(ClapArgs, Debug)]
@@ -53,6 +34,10 @@ pub struct Args {
     #[arg(long, default_value = "air780ep", value_parser = parse_model)]
     model: &'static Model,
 
+    /// Over TLS: none, without certificates; one-way, the module checks the server; mutual, each checks the other
+    #[arg(long, value_name = "CHECK")]
+    tls: Option<Check>,
+
     /// real: the model's delays, as people see them; fast: none
     #[arg(long, default_value = "real", value_parser = ["real", "fast"])]
     pace: String,
@@ -60,6 +45,29 @@ pub struct Args {
     /// Leave everything running afterwards, and say how to reach it
     #[arg(long)]
     stay: bool,
+}
+
+/// Who checks whom over TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Check {
+    /// Nobody.
+    None,
+    /// The module checks the server.
+    OneWay,
+    /// And the server the module.
+    Mutual,
+}
+
+impl Check {
+    const ALL: [Self; 3] = [Self::None, Self::OneWay, Self::Mutual];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::OneWay => "one-way",
+            Self::Mutual => "mutual",
+        }
+    }
 }
 
 /// Plays the tutorial; the exit status tells whether everything was as the tutorial has it.
@@ -71,11 +79,19 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
 }
 
 async fn stage(args: Args) -> Result<ExitCode, Error> {
-    let script = tutorial(args.model)?;
+    let script = tutorial(args.model, args.tls)?;
     let clock = Clock::start();
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let (broker, _) = BrokerServer::start(broker::Config::default(), &[loopback]).await?;
-    let broker_address = broker.local_addrs()[0];
+    let (mut broker, _) = BrokerServer::start(broker::Config::default(), &[loopback]).await?;
+    let tool = broker.local_addrs()[0];
+    let broker_address = match &script.tls {
+        Some(wanted) => {
+            broker
+                .listen_for_tls(loopback, wanted.acceptor(Ipv4Addr::LOCALHOST)?)
+                .await?
+        }
+        None => tool,
+    };
 
     let link = super::module::default_link(args.model)
         .with_extension(format!("demo-{}", std::process::id()));
@@ -106,16 +122,28 @@ async fn stage(args: Args) -> Result<ExitCode, Error> {
         clock: Clock::start(),
         model: args.model,
     };
-    show.opening(&device, broker_address);
+    show.opening(&device, broker_address, tool);
     // The player waits as a person would, so it has a thread of its own.
     let lines = script.clone();
     let (path, events) = (device.clone(), power.swap_remove(0));
     let played =
-        tokio::task::spawn_blocking(move || show.play(&lines, &path, broker_address, events));
+        tokio::task::spawn_blocking(move || show.play(&lines, &path, broker_address, tool, events));
     let result = played.await?;
-    let passed = closing(&result);
+    let network = if script.tls.is_some() {
+        "TLS over TCP"
+    } else {
+        "real TCP"
+    };
+    let passed = closing(&result, network);
     if passed && args.stay {
-        stay(args.model, &script, &device, tcp_address, broker_address)?;
+        stay(
+            args.model,
+            &script,
+            &device,
+            tcp_address,
+            broker_address,
+            tool,
+        )?;
         for host in hosts {
             host.await??;
         }
@@ -129,12 +157,60 @@ async fn stage(args: Args) -> Result<ExitCode, Error> {
 }
 
 /// The tutorial of a model.
-fn tutorial(model: &Model) -> Result<Script, Error> {
-    let found = [model.name, model.family.name()]
-        .into_iter()
-        .find_map(|name| TUTORIALS.iter().find(|(own, _)| *own == name));
-    let (name, text) = found.ok_or("there is no tutorial for this model")?;
-    Ok(Script::parse(&format!("the tutorial of {name}"), text)?)
+fn tutorial(model: &'static Model, check: Option<Check>) -> Result<Script, Error> {
+    let plain = find(model, None)?.ok_or("there is no tutorial for this model")?;
+    let Some(check) = check else {
+        return Ok(plain);
+    };
+    let Some(mut script) = find(model, Some(check))? else {
+        return Err(without(model, check)?.into());
+    };
+    // It begins when the module is up, so that it can be played on a real one: here the power comes first.
+    let boot = plain.steps.into_iter();
+    let boot = boot.take_while(|step| !matches!(step.line, Line::Command(_)));
+    script.steps.splice(0..0, boot);
+    Ok(script)
+}
+
+fn find(model: &'static Model, check: Option<Check>) -> Result<Option<Script>, Error> {
+    let wanted = match check {
+        None => "demo".to_string(),
+        Some(check) => format!("tls-{}", check.name()),
+    };
+    for (family, file, text) in DEMOS {
+        let rest = file.strip_prefix(&*wanted);
+        if *family != model.family.name()
+            || !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        {
+            continue;
+        }
+        let path = format!("transcripts/{family}/{file}.at");
+        let script = Script::parse(&path, text)?;
+        if !models_of(&script, Path::new(&path), Some(model))?.is_empty() {
+            return Ok(Some(script));
+        }
+    }
+    Ok(None)
+}
+
+/// Why there is no such demo, and which there is.
+fn without(model: &'static Model, check: Check) -> Result<String, Error> {
+    let title = model.title;
+    let mut can = Vec::new();
+    for other in Check::ALL {
+        if find(model, Some(other))?.is_some() {
+            can.push(format!("--tls {}", other.name()));
+        }
+    }
+    Ok(if can.is_empty() {
+        format!("the {title} has no TLS here: without --tls the demo goes over plain TCP")
+    } else {
+        let name = check.name();
+        format!(
+            "the {title} cannot do --tls {name} here; it can {}",
+            can.join(" and ")
+        )
+    })
 }
 
 /// Where the PC tool's side begins, in characters after the time.
@@ -154,9 +230,14 @@ struct Show {
 }
 
 impl Show {
-    fn opening(&self, device: &Path, broker: SocketAddr) {
+    fn opening(&self, device: &Path, broker: SocketAddr, tool: SocketAddr) {
         let title = self.model.title;
         let device = device.display();
+        let broker = if broker == tool {
+            broker.to_string()
+        } else {
+            format!("{broker} with TLS and on {tool} without")
+        };
         say(&format!(
             "{DIM}A software {title} on {device}, a broker on {broker}, an MQTT client as the PC's tool.{DIM:#}\n"
         ));
@@ -172,20 +253,27 @@ impl Show {
         script: &Script,
         pty: &Path,
         broker: SocketAddr,
+        tool: SocketAddr,
         power: mpsc::UnboundedSender<NetworkEvent>,
     ) -> Result<Report, String> {
         let baud = self.model.defaults.baud;
-        let address = (broker.ip().to_string(), broker.port());
-        let mut device = PortDevice::open(
-            &pty.display().to_string(),
-            baud,
-            Some(&address),
-            Ipv4Addr::LOCALHOST,
-            &script.filters(),
-        )?
-        .with_power(power);
-        self.tool(&format!("connected to {broker}"));
-        let variables = variables(&address.0, address.1);
+        let both = [broker, tool].map(|address| (address.ip().to_string(), address.port()));
+        let [(host, port), _] = &both;
+        let mut variables = Variables::new(host, *port);
+        if script.tls.is_some() {
+            let authority = Authority::of_this_process().map_err(|error| error.to_string())?;
+            let set = variables.set_certificates(authority);
+            set.map_err(|error| error.to_string())?;
+        }
+        let [address, there] = both;
+        let broker = PortBroker::Given {
+            address,
+            tool: there,
+            tool_tls: None,
+        };
+        let device = PortDevice::open(&pty.display().to_string(), baud, broker, &script.filters());
+        let mut device = device?.with_power(power);
+        self.tool(&format!("connected to {tool}"));
         play(
             script,
             self.model,
@@ -230,11 +318,11 @@ fn shortened(text: &str, width: usize) -> String {
     }
 }
 
-fn closing(result: &Result<Report, String>) -> bool {
+fn closing(result: &Result<Report, String>, network: &str) -> bool {
     say("");
     match result {
         Ok(report) => say(&format!(
-            "{MODULE}Verified{MODULE:#}: {} frames and messages, byte for byte, over a real PTY and real TCP: \
+            "{MODULE}Verified{MODULE:#}: {} frames and messages, byte for byte, over a real PTY and {network}: \
              boot, queries, login, subscribe, publish, receive, logout.",
             report.frames + report.messages
         )),
@@ -261,8 +349,9 @@ fn stay(
     device: &Path,
     tcp: SocketAddr,
     broker: SocketAddr,
+    tool: SocketAddr,
 ) -> Result<(), Error> {
-    let (host, port) = (broker.ip(), broker.port());
+    let (host, port) = (tool.ip(), tool.port());
     let device = device.display();
     let map = picocom_options(model.syntax);
     // Topics that begin with $ are not among those of #.
@@ -285,16 +374,24 @@ Everything stays up until Ctrl-C:
         tcp.ip(),
         tcp.port(),
     )?;
-    // What a person types to log in and subscribe.
-    let lines = script.steps.iter().filter_map(|step| match &step.line {
-        Line::Command(line) if line.contains('=') => Some(line),
-        _ => None,
-    });
+    // What a person types to log in and subscribe. The files stay on the module.
+    let is_file = |step: &Step| matches!(step.line, Line::File(_));
+    let login = script
+        .steps
+        .iter()
+        .rposition(is_file)
+        .map_or(0, |at| at + 1);
+    let lines = script.steps[login..]
+        .iter()
+        .filter_map(|step| match &step.line {
+            Line::Command(line) if line.contains('=') => Some(line),
+            _ => None,
+        });
     for (index, line) in lines.take_while(|line| !line.contains("PUB")).enumerate() {
         let head = if index == 0 { "in the module" } else { "" };
         let line = line
-            .replace("{host}", &host.to_string())
-            .replace("{port}", &port.to_string());
+            .replace("{host}", &broker.ip().to_string())
+            .replace("{port}", &broker.port().to_string());
         writeln!(out, "  {head:<28} {line}")?;
     }
     Ok(out.flush()?)

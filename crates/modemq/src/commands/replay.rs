@@ -2,10 +2,15 @@
 
 use super::Error;
 use super::module::parse_model;
-use crate::transcript::{Mismatch, PortDevice, Report, Script, Variables, VirtualDevice, play};
+use crate::certificates::Authority;
+use crate::tls;
+use crate::transcript::{
+    Line, Mismatch, PortBroker, PortDevice, Report, Script, SocketDevice, Variables, VirtualDevice,
+    play,
+};
 use clap::Args as ClapArgs;
 use dialect::Model;
-use module::Pace;
+use module::{Pace, Tls};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,7 +24,11 @@ use std::time::Instant;
   modemq replay transcripts/luat/6.2-plain-login.at --port /dev/ttyUSB0 --broker 192.0.2.7:1883
       on a real module, with a broker that it can reach
   modemq replay FILE --port tcp:127.0.0.1:7000
-      on `modemq module air780ep --tcp 127.0.0.1:7000`")]
+      on `modemq module air780ep --tcp 127.0.0.1:7000`
+  modemq replay transcripts/luat/tls-one-way.at --port /dev/ttyUSB0 --broker mqtt.example.com:8883 --file ca=ca.crt
+      with TLS, on a real module, with your own broker and its CA
+  modemq replay transcripts/luat/tls-mutual.at --port /dev/ttyUSB0 --listen 192.0.2.7
+      the same with a broker that is started here, on an address that the module can reach, and certificates that are made for it")]
 pub struct Args {
     /// Transcripts; transcripts/README.md describes the format
     #[arg(required = true, value_name = "FILE")]
@@ -49,6 +58,10 @@ pub struct Args {
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
     set: Vec<(String, String)>,
 
+    /// What `@file NAME` sends; with a broker behind TLS, ca, and maybe client-cert and client-key. May be repeated
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_variable)]
+    file: Vec<(String, String)>,
+
     /// real: the model's delays, in virtual time; fast: none
     #[arg(long, default_value = "real", value_parser = ["real", "fast"])]
     pace: String,
@@ -59,6 +72,14 @@ pub struct Args {
 /// # Errors
 /// A file that cannot be read or is no transcript, a port that cannot be opened.
 pub fn run(args: &Args) -> Result<ExitCode, Error> {
+    let mut given = Given {
+        values: args.set.clone(),
+        files: Vec::new(),
+    };
+    for (name, path) in &args.file {
+        let bytes = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
+        given.files.push((name.clone(), bytes));
+    }
     let mut failed = 0;
     let mut played = 0;
     for path in &args.files {
@@ -70,7 +91,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
             // What is at the other end is of the model, or else of the first one that the transcript is for.
             let models = models_of(&script, path, args.model)?;
             let model = models.first().ok_or("the transcript is for no model")?;
-            let result = on_port(&script, model, port, args)?;
+            let result = on_port(&script, model, port, args, &given)?;
             failed += usize::from(!told(path, port, &result, start));
             played += 1;
             continue;
@@ -83,7 +104,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
         let models = models_of(&script, path, args.model)?;
         for model in models {
             let start = Instant::now();
-            let result = on_virtual(&script, model, pace, &args.set)?;
+            let result = on_virtual(&script, model, pace, &given)?;
             failed += usize::from(!told(path, model.title, &result, start));
             played += 1;
         }
@@ -97,6 +118,42 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What the user gives a conversation.
+#[derive(Clone, Default)]
+pub struct Given {
+    /// `{name}`
+    pub values: Vec<(String, String)>,
+    /// `@file name`
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+impl Given {
+    /// Adds it to what is known.
+    ///
+    /// # Errors
+    /// The conversation sends a file that there is not.
+    fn apply(&self, script: &Script, variables: &mut Variables) -> Result<(), Error> {
+        for (name, value) in &self.values {
+            variables.set(name, value);
+        }
+        for (name, bytes) in &self.files {
+            variables.set_file(name, bytes.clone());
+        }
+        for step in &script.steps {
+            if let Line::File(name) = &step.line
+                && variables.file(name).is_none()
+            {
+                let (script, line) = (&script.name, step.number);
+                return Err(format!(
+                    "{script}:{line}: there is no file {name}: --file {name}=PATH names one"
+                )
+                .into());
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The models that a transcript is for: those that it names, or those of the folder's family.
@@ -132,7 +189,7 @@ pub fn models_of(
     Ok(models)
 }
 
-/// Plays a transcript on a virtual module, in virtual time.
+/// Plays a transcript on a virtual module: in virtual time, or with the broker that it wants when that is behind TLS.
 ///
 /// # Errors
 /// The transcript configures the module in a way that there is not.
@@ -140,14 +197,44 @@ pub fn on_virtual(
     script: &Script,
     model: &'static Model,
     pace: Pace,
-    set: &[(String, String)],
+    given: &Given,
 ) -> Result<Result<Report, Box<Mismatch>>, Error> {
+    if let Some(wanted) = &script.tls {
+        let broker = PortBroker::own(Ipv4Addr::LOCALHOST, Some(wanted))?;
+        let authority = Authority::of_this_process()?;
+        return on_sockets(script, model, pace, given, broker, authority);
+    }
     let mut device = VirtualDevice::new(model, script, pace)?;
-    let mut variables = variables("broker.test", 1883);
-    variables.insert("firmware".into(), model.firmware.into());
-    variables.insert("model".into(), model.title.into());
-    variables.extend(set.iter().cloned());
+    let mut variables = of_virtual("broker.test", 1883, model);
+    given.apply(script, &mut variables)?;
     Ok(play(script, model, &mut device, &variables, &mut |_| {}))
+}
+
+/// Plays a transcript on a virtual module in real time, with a broker whose certificate this authority has signed.
+///
+/// # Errors
+/// The same, and the system's.
+pub fn on_sockets(
+    script: &Script,
+    model: &'static Model,
+    pace: Pace,
+    given: &Given,
+    broker: PortBroker,
+    authority: &Authority,
+) -> Result<Result<Report, Box<Mismatch>>, Error> {
+    let mut device = SocketDevice::new(model, script, pace, broker)?;
+    let (host, port) = device.broker_address();
+    let mut variables = of_virtual(host, port, model);
+    variables.set_certificates(authority)?;
+    given.apply(script, &mut variables)?;
+    Ok(play(script, model, &mut device, &variables, &mut |_| {}))
+}
+
+fn of_virtual(host: &str, port: u16, model: &Model) -> Variables {
+    let mut variables = Variables::new(host, port);
+    variables.set("firmware", model.firmware);
+    variables.set("model", model.title);
+    variables
 }
 
 fn on_port(
@@ -155,32 +242,41 @@ fn on_port(
     model: &Model,
     port: &str,
     args: &Args,
+    given: &Given,
 ) -> Result<Result<Report, Box<Mismatch>>, Error> {
-    let broker = args.broker.as_deref().map(parse_address).transpose()?;
-    let mut device = PortDevice::open(
-        port,
-        args.baud,
-        broker.as_ref(),
-        args.listen,
-        &script.filters(),
-    )?;
+    let broker = match &args.broker {
+        None => PortBroker::own(args.listen, script.tls.as_ref())?,
+        Some(broker) => {
+            let address = parse_address(broker)?;
+            let file = |wanted: &str| {
+                let found = given.files.iter().find(|(name, _)| name == wanted);
+                found.map(|(_, bytes)| bytes.clone())
+            };
+            // The tool shows the module's certificate, and minds the server's as the module does.
+            let tool_tls = script.tls.as_ref().map(|_| {
+                Box::new(Tls {
+                    suites: tls::all_suites().collect(),
+                    server_name: Some(address.0.clone()),
+                    authorities: file("ca"),
+                    identity: file("client-cert").zip(file("client-key")),
+                    ..Tls::default()
+                })
+            });
+            PortBroker::Given {
+                tool: address.clone(),
+                address,
+                tool_tls,
+            }
+        }
+    };
+    let mut device = PortDevice::open(port, args.baud, broker, &script.filters())?;
     let (host, broker_port) = device.broker_address();
-    let mut variables = variables(host, broker_port);
-    variables.extend(args.set.iter().cloned());
+    let mut variables = Variables::new(host, broker_port);
+    if script.tls.is_some() && args.broker.is_none() {
+        variables.set_certificates(Authority::of_this_process()?)?;
+    }
+    given.apply(script, &mut variables)?;
     Ok(play(script, model, &mut device, &variables, &mut |_| {}))
-}
-
-pub(super) fn variables(host: &str, port: u16) -> Variables {
-    let identity = module::Identity::default();
-    [
-        ("host", host.to_string()),
-        ("port", port.to_string()),
-        ("imei", identity.imei),
-        ("iccid", identity.iccid),
-        ("imsi", identity.imsi),
-    ]
-    .map(|(name, value)| (name.to_string(), value))
-    .into()
 }
 
 fn told(path: &Path, on: &str, result: &Result<Report, Box<Mismatch>>, start: Instant) -> bool {

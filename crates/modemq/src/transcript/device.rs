@@ -1,13 +1,15 @@
 //! What a transcript is played against.
 
-use super::script::{Fault, Script};
+use super::script::{Fault, Script, TlsBroker};
 use crate::broker_server::{BrokerServer, Happening};
+use crate::certificates::Authority;
 use crate::client::{Client, News};
 use crate::line::HostLine;
+use crate::tls::{Acceptor, Server};
 use broker::Event;
 use dialect::Model;
 use instant::Instant;
-use module::{NetworkEvent, Pace, Registration, Sim};
+use module::{NetworkEvent, Pace, Registration, Sim, Tls};
 use mqtt::{Connect, QoS};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -171,7 +173,8 @@ impl Device for VirtualDevice {
     }
 }
 
-fn configure(
+/// What an `@module` line says.
+pub(super) fn configure(
     config: &mut module::Config,
     broker: &mut broker::Config,
     key: &str,
@@ -222,6 +225,64 @@ fn configure(
     Ok(())
 }
 
+/// The broker that a module on a port talks to.
+#[derive(Clone, Debug)]
+pub enum PortBroker {
+    /// One that is started.
+    Own {
+        /// Where it listens.
+        listen: Ipv4Addr,
+        /// Whom it lets in.
+        config: Box<broker::Config>,
+        /// How the module reaches it, when that is not plain TCP.
+        tls: Option<Acceptor>,
+    },
+    /// One that is there already. The PC's tool is a client of it.
+    Given {
+        /// Where the module reaches it.
+        address: (String, u16),
+        /// Where the tool reaches it.
+        tool: (String, u16),
+        /// How the tool's handshake goes, when it is not plain TCP there.
+        tool_tls: Option<Box<Tls>>,
+    },
+}
+
+impl PortBroker {
+    /// One that is started on an address, as a conversation wants it, with certificates of this process.
+    ///
+    /// # Errors
+    /// OpenSSL's.
+    pub fn own(listen: Ipv4Addr, wanted: Option<&TlsBroker>) -> Result<Self, String> {
+        let tls = wanted.map(|wanted| wanted.acceptor(listen)).transpose()?;
+        Ok(Self::Own {
+            listen,
+            config: Box::default(),
+            tls,
+        })
+    }
+}
+
+impl TlsBroker {
+    /// How such a broker does its handshakes on an address, with a certificate that this process makes.
+    ///
+    /// # Errors
+    /// OpenSSL's.
+    pub fn acceptor(&self, listen: Ipv4Addr) -> Result<Acceptor, String> {
+        let authority = Authority::of_this_process().map_err(|error| error.to_string())?;
+        let names = [&listen.to_string(), "localhost"];
+        let identity = authority.server(&names, self.flaw);
+        let identity = identity.map_err(|error| error.to_string())?;
+        Acceptor::new(&Server {
+            certificate: &identity.certificate,
+            key: &identity.key,
+            client_authorities: self.mutual.then_some(&*authority.certificate),
+            suites: &self.suites,
+            versions: self.versions,
+        })
+    }
+}
+
 /// A module on a port, with a broker that it can reach.
 pub struct PortDevice {
     runtime: Runtime,
@@ -230,21 +291,22 @@ pub struct PortDevice {
     events: Option<mpsc::UnboundedReceiver<Happening>>,
     tool: Option<Client>,
     address: (String, u16),
+    /// Where others log in.
+    rivals: (String, u16),
+    rivals_tls: Option<Box<Tls>>,
     start: std::time::Instant,
     power: Option<mpsc::UnboundedSender<NetworkEvent>>,
 }
 
 impl PortDevice {
-    /// Opens `tcp:HOST:PORT` or a device; without a broker of the user's, starts one on `listen`. With one, a client of it
-    /// sees what these filters let through.
+    /// Opens `tcp:HOST:PORT` or a device. With a given broker, a client of it sees what these filters let through.
     ///
     /// # Errors
     /// What cannot be opened.
     pub fn open(
         port: &str,
         baud: u32,
-        broker: Option<&(String, u16)>,
-        listen: Ipv4Addr,
+        broker: PortBroker,
         filters: &[&str],
     ) -> Result<Self, String> {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -258,45 +320,89 @@ impl PortDevice {
             broker: None,
             events: None,
             tool: None,
-            address: broker.cloned().unwrap_or_default(),
+            address: <_>::default(),
+            rivals: <_>::default(),
+            rivals_tls: None,
             start: std::time::Instant::now(),
             power: None,
         };
-        if broker.is_none() {
-            let config = broker::Config {
-                events: true,
-                ..broker::Config::default()
-            };
-            let started = device.runtime.block_on(BrokerServer::start(
+        match broker {
+            PortBroker::Own {
+                listen,
                 config,
-                &[SocketAddr::from((listen, 0))],
-            ));
-            let (server, events) = started.map_err(|error| error.to_string())?;
-            device.address = (listen.to_string(), server.local_addrs()[0].port());
-            device.broker = Some(server);
-            device.events = Some(events);
-        } else {
-            let address = device.address.clone();
-            let connect = Connect {
-                clean_session: true,
-                client_id: "pc-tool",
-                ..Connect::default()
-            };
-            let tool = device.runtime.block_on(async {
-                let mut tool = Client::connect(&address.0, address.1, &connect).await?;
-                let filters: Vec<_> = filters
-                    .iter()
-                    .map(|filter| (*filter, QoS::ExactlyOnce))
-                    .collect();
-                tool.subscribe(&filters).await?;
-                while !matches!(tool.next().await?, News::Subscribed(..)) {}
-                Ok::<_, crate::client::Error>(tool)
-            });
-            device.tool = Some(tool.map_err(|error| error.to_string())?);
+                tls,
+            } => device.start_broker(listen, *config, tls)?,
+            PortBroker::Given {
+                address,
+                tool,
+                tool_tls,
+            } => {
+                device.address = address;
+                device.rivals = tool;
+                device.rivals_tls = tool_tls;
+                device.log_tool_in(filters)?;
+            }
         }
         // What the module said before is not part of the conversation.
         while !device.receive(Duration::from_millis(200)).is_empty() {}
         Ok(device)
+    }
+
+    fn start_broker(
+        &mut self,
+        listen: Ipv4Addr,
+        config: broker::Config,
+        tls: Option<Acceptor>,
+    ) -> Result<(), String> {
+        let config = broker::Config {
+            events: true,
+            ..config
+        };
+        let any_port = SocketAddr::from((listen, 0));
+        let started = self.runtime.block_on(async {
+            let (mut server, events) = BrokerServer::start(config, &[any_port]).await?;
+            let plain = server.local_addrs()[0].port();
+            let port = match tls {
+                Some(acceptor) => server.listen_for_tls(any_port, acceptor).await?.port(),
+                None => plain,
+            };
+            std::io::Result::Ok((server, events, plain, port))
+        });
+        let (server, events, plain, port) = started.map_err(|error| error.to_string())?;
+        self.address = (listen.to_string(), port);
+        self.rivals = (listen.to_string(), plain);
+        self.broker = Some(server);
+        self.events = Some(events);
+        Ok(())
+    }
+
+    fn log_tool_in(&mut self, filters: &[&str]) -> Result<(), String> {
+        let filters: Vec<_> = filters
+            .iter()
+            .map(|filter| (*filter, QoS::ExactlyOnce))
+            .collect();
+        let mut tool = self.client("pc-tool")?;
+        let subscribed = self.runtime.block_on(async {
+            tool.subscribe(&filters).await?;
+            while !matches!(tool.next().await?, News::Subscribed(..)) {}
+            Ok::<_, crate::client::Error>(tool)
+        });
+        self.tool = Some(subscribed.map_err(|error| format!("the PC's tool: {error}"))?);
+        Ok(())
+    }
+
+    /// Another client, logged in.
+    fn client(&self, client_id: &str) -> Result<Client, String> {
+        let (host, port) = &self.rivals;
+        let connect = Connect {
+            clean_session: true,
+            client_id,
+            ..Connect::default()
+        };
+        let connected = Client::connect(host, *port, self.rivals_tls.as_deref(), &connect);
+        self.runtime
+            .block_on(connected)
+            .map_err(|error| error.to_string())
     }
 
     /// What is sent there happens to the module, so that it can be powered on anew.
@@ -395,16 +501,7 @@ impl Device for PortDevice {
     }
 
     fn rival(&mut self, client_id: &str) -> Result<(), String> {
-        let (host, port) = self.address.clone();
-        let connect = Connect {
-            clean_session: true,
-            client_id,
-            ..Connect::default()
-        };
-        let connected = self
-            .runtime
-            .block_on(Client::connect(&host, port, &connect));
-        connected.map(drop).map_err(|error| error.to_string())
+        self.client(client_id).map(drop)
     }
 
     fn power_on(&mut self) -> Result<(), String> {

@@ -5,7 +5,11 @@
 mod device;
 mod player;
 mod script;
+mod socket_device;
+mod variables;
 
-pub use device::{Device, PortDevice, VirtualDevice};
-pub use player::{Mismatch, Report, Seen, Variables, play};
-pub use script::{Directive, Fault, Line, ParseError, Script, Step};
+pub use device::{Device, PortBroker, PortDevice, VirtualDevice};
+pub use player::{Mismatch, Report, Seen, play};
+pub use script::{Directive, Fault, Line, ParseError, Script, Step, TlsBroker};
+pub use socket_device::SocketDevice;
+pub use variables::Variables;

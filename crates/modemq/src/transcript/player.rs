@@ -2,9 +2,9 @@
 
 use super::device::Device;
 use super::script::{Directive, Line, Script, Step, unescape};
+use super::variables::Variables;
 use crate::trace::escape;
 use dialect::{Model, Syntax, espressif};
-use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -14,9 +14,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const AFTERWARDS: Duration = Duration::from_millis(300);
 /// How long `@poll` waits before it asks again.
 const POLL: Duration = Duration::from_millis(500);
-
-/// What `{name}` stands for.
-pub type Variables = HashMap<String, String>;
 
 /// A transcript that went as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +181,7 @@ impl Player<'_> {
                 (self.watch)(Seen::Host(&escape(bytes)));
                 self.send(bytes)
             }
+            Line::File(name) => self.send_file(name),
             Line::Directive(directive) => self.directive(directive),
         }
     }
@@ -195,6 +193,7 @@ impl Player<'_> {
                 (self.watch)(Seen::Module(escape(bytes).trim_start_matches("\\r\\n")));
             }
             Directive::Poll(command, frame) => return self.poll(command, frame),
+            Directive::Try(command) => return self.attempt(command),
             Directive::Wait(span) => self.collect(*span),
             Directive::Silence(span) => return self.silence(*span),
             Directive::Within(span) => self.within = *span,
@@ -245,6 +244,16 @@ impl Player<'_> {
     fn send(&mut self, bytes: &[u8]) -> Result<(), Box<Mismatch>> {
         let result = self.device.send(bytes);
         result.map_err(|why| self.mismatch(&format!("sending {}", escape(bytes)), &why))
+    }
+
+    /// Sends a file. Its content is never shown: it may be a private key.
+    fn send_file(&mut self, name: &str) -> Result<(), Box<Mismatch>> {
+        let Some(bytes) = self.variables.file(name).map(<[u8]>::to_vec) else {
+            return Err(self.mismatch(&format!("a file {name}"), "(there is none)"));
+        };
+        (self.watch)(Seen::Host(&format!("({name}, {} bytes)", bytes.len())));
+        let result = self.device.send(&bytes);
+        result.map_err(|why| self.mismatch(&format!("sending the file {name}"), &why))
     }
 
     /// Sends a command line, and returns it with its end.
@@ -306,13 +315,40 @@ impl Player<'_> {
         }
     }
 
+    /// Sends a command and takes whatever answers it.
+    fn attempt(&mut self, command: &str) -> Result<(), Box<Mismatch>> {
+        let command = self.fill(command);
+        (self.watch)(Seen::Host(&command));
+        self.report.commands += 1;
+        self.type_line(&command)?;
+        let end = self.device.elapsed() + self.within;
+        while !is_answered(&self.received) {
+            let left = end.saturating_sub(self.device.elapsed());
+            if left.is_zero() {
+                let got = escape(&self.received);
+                return Err(self.mismatch("OK or an error", &got));
+            }
+            let more = self.device.receive(left);
+            self.received.extend_from_slice(&more);
+        }
+        let came = std::mem::take(&mut self.received);
+        for line in String::from_utf8_lossy(&came).lines().skip(1) {
+            if !line.trim().is_empty() {
+                (self.watch)(Seen::Module(line));
+            }
+        }
+        Ok(())
+    }
+
     /// Waits until what was received begins with this, and takes it.
     fn expect(&mut self, tokens: &[Token]) -> Result<Vec<u8>, Box<Mismatch>> {
         let end = self.device.elapsed() + self.within;
         loop {
             match compare(tokens, &self.received) {
                 Found::Whole(len, captured) => {
-                    self.variables.extend(captured);
+                    for (name, value) in captured {
+                        self.variables.set(&name, &value);
+                    }
                     return Ok(self.received.drain(..len).collect());
                 }
                 Found::Different => break,
@@ -386,7 +422,7 @@ impl Player<'_> {
                 None => self
                     .variables
                     .get(name)
-                    .map(|value| Token::Bytes(value.clone().into_bytes())),
+                    .map(|value| Token::Bytes(value.into())),
             };
             let kept = if token.is_some() { open } else { close + 1 };
             tokens.push(bytes(&rest[..kept]));
@@ -433,7 +469,7 @@ fn variable(text: &str) -> Option<(usize, usize)> {
     loop {
         let open = at + text[at..].find('{')?;
         let name_len = text[open + 1..].find(|character: char| {
-            !(character.is_ascii_alphanumeric() || matches!(character, '_' | ':' | '*'))
+            !(character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.' | ':' | '*'))
         })?;
         let close = open + 1 + name_len;
         if name_len > 0 && text[close..].starts_with('}') {
@@ -441,6 +477,16 @@ fn variable(text: &str) -> Option<(usize, usize)> {
         }
         at = open + 1;
     }
+}
+
+/// Whether the last line is a final result code.
+fn is_answered(received: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(received);
+    let Some(text) = text.strip_suffix("\r\n") else {
+        return false;
+    };
+    let last = text.rsplit("\r\n").next().unwrap_or_default();
+    matches!(last, "OK" | "ERROR") || last.starts_with("+CME ERROR")
 }
 
 enum Found {

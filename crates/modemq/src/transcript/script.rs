@@ -1,5 +1,8 @@
 //! The text of a transcript.
 
+use crate::certificates::Flaw;
+use crate::tls;
+use module::TlsVersion;
 use mqtt::QoS;
 use std::fmt;
 use std::time::Duration;
@@ -13,8 +16,34 @@ pub struct Script {
     pub models: Vec<String>,
     /// What the module is told before power-on: `sim absent`, `signal 99` …
     pub module: Vec<(String, String)>,
+    /// The broker with TLS that it wants; `None`: one without will do.
+    pub tls: Option<TlsBroker>,
     /// What happens, in order.
     pub steps: Vec<Step>,
+}
+
+/// A broker behind TLS, as a conversation wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsBroker {
+    /// Clients must show a certificate of the CA.
+    pub mutual: bool,
+    /// The only cipher suites that it takes, by IANA's numbers; none: all that the library has.
+    pub suites: Vec<u16>,
+    /// The lowest and the highest version.
+    pub versions: (TlsVersion, TlsVersion),
+    /// What is wrong with its certificate.
+    pub flaw: Option<Flaw>,
+}
+
+impl Default for TlsBroker {
+    fn default() -> Self {
+        Self {
+            mutual: false,
+            suites: Vec::new(),
+            versions: (TlsVersion::Tls10, TlsVersion::Tls12),
+            flaw: None,
+        }
+    }
 }
 
 /// One thing that happens, and the line that says so, counted from 1.
@@ -37,6 +66,8 @@ pub enum Line {
     Prompt,
     /// Bytes that are sent as they are.
     Data(Vec<u8>),
+    /// A file whose content is sent as it is.
+    File(String),
     /// Anything else that happens.
     Directive(Directive),
 }
@@ -80,6 +111,8 @@ pub enum Directive {
     PowerOn,
     /// This command is sent until this frame, when it is not empty, and `OK` answer it.
     Poll(String, String),
+    /// This command is sent, and may succeed or fail.
+    Try(String),
 }
 
 /// What breaks.
@@ -151,6 +184,7 @@ impl Script {
             name: name.into(),
             models: Vec::new(),
             module: Vec::new(),
+            tls: None,
             steps: Vec::new(),
         };
         // Whether the line before belongs to the frame that this one may belong to.
@@ -231,8 +265,16 @@ impl Script {
                 self.module.push((key.into(), value.trim().into()));
                 return Ok(());
             }
+            "broker" => {
+                broker(self.tls.get_or_insert_default(), rest)?;
+                return Ok(());
+            }
             "data" => {
                 self.push(number, Line::Data(unescape(rest)?));
+                return Ok(());
+            }
+            "file" if !rest.is_empty() => {
+                self.push(number, Line::File(rest.into()));
                 return Ok(());
             }
             "repeat" => {
@@ -280,10 +322,11 @@ impl Script {
                 }
                 Directive::Poll(command.trim().into(), frame.trim().into())
             }
+            "try" if !rest.is_empty() => Directive::Try(rest.into()),
             _ => {
                 return Err(format!(
-                    "there is no @{name}; there are @model @module @data @repeat @publish @expect @expect-publish @wait @silence \
-                     @within @echo @fault @rival @power-on @poll"
+                    "there is no @{name}; there are @model @module @broker @data @file @repeat @publish @expect @expect-publish @wait \
+                     @silence @within @echo @fault @rival @power-on @poll @try"
                 ));
             }
         };
@@ -328,6 +371,32 @@ fn without_comment(line: &str) -> &str {
         at = found + 2;
     }
     line.trim()
+}
+
+/// `tls one-way`, `suites 0X0035,0X002F` …
+fn broker(wanted: &mut TlsBroker, text: &str) -> Result<(), String> {
+    let (key, value) = text.split_once(' ').unwrap_or((text, ""));
+    match (key, value.trim()) {
+        ("tls", "one-way") => wanted.mutual = false,
+        ("tls", "mutual") => wanted.mutual = true,
+        ("suites", suites) => {
+            let numbers = suites
+                .split(',')
+                .map(|suite| tls::parse_suite(suite.trim()));
+            wanted.suites = numbers.collect::<Result<_, _>>()?;
+        }
+        ("versions", versions) => wanted.versions = tls::parse_versions(versions)?,
+        ("certificate", "expired") => wanted.flaw = Some(Flaw::Expired),
+        ("certificate", "of-another-host") => wanted.flaw = Some(Flaw::OfAnotherHost),
+        _ => {
+            return Err(
+                "@broker wants `tls one-way`, `tls mutual`, `suites 0X0035,0X002F`, `versions 1.0-1.2`, \
+                 `certificate expired` or `certificate of-another-host`"
+                    .into(),
+            );
+        }
+    }
+    Ok(())
 }
 
 /// `[q0|q1|q2] [retain] TOPIC PAYLOAD`
@@ -404,6 +473,9 @@ mod tests {
             ),
             ("@fault rain", "t:1: @fault wants one of tcp-drop"),
             ("@x", "t:1: there is no @x"),
+            ("@broker tls both", "t:1: @broker wants `tls one-way`"),
+            ("@broker suites 0X1301", "t:1: there are 0X0004 RC4-MD5"),
+            ("@broker versions 1.3", "t:1: there are 1.0, 1.1, 1.2"),
             ("a\\q", "t:1: a backslash is written"),
         ] {
             let error = Script::parse("t", text).unwrap_err().to_string();

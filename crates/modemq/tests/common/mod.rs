@@ -9,6 +9,9 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use modemq::tls::suite_name;
+use modemq::transcript::TlsBroker;
+use module::TlsVersion;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -173,6 +176,34 @@ impl Broker {
         let mutual = format!("{tls}require_certificate true\n");
         let (broker, [_, tls, mutual]) = Self::mosquitto_on(&["", &tls, &mutual]);
         (broker, [tls, mutual])
+    }
+
+    /// Debian's Mosquitto, with TLS as a transcript wants it at the second part.
+    pub fn mosquitto_as_wanted(folder: &Path, wanted: &TlsBroker) -> (Self, SocketAddr) {
+        let folder = folder.display();
+        let suites: Vec<_> = wanted
+            .suites
+            .iter()
+            .map(|suite| suite_name(*suite).unwrap())
+            .collect();
+        let suites = if suites.is_empty() {
+            "ALL".into()
+        } else {
+            suites.join(":")
+        };
+        let mutual = wanted.mutual;
+        let lowest = match wanted.versions.0 {
+            TlsVersion::Tls12 => "tls_version tlsv1.2\n",
+            _ => "",
+        };
+        let (broker, [_, tls]) = Self::mosquitto_on(&[
+            "",
+            &format!(
+                "certfile {folder}/server.crt\nkeyfile {folder}/server.key\ncafile {folder}/ca.crt\n\
+                 ciphers {suites}:@SECLEVEL=0\nrequire_certificate {mutual}\n{lowest}"
+            ),
+        ]);
+        (broker, tls)
     }
 
     /// Mosquitto on so many addresses, each with its settings.

@@ -318,7 +318,7 @@ impl Device {
             .and_then(|()| core.files.write(&upload.name, false, data));
         Some(match stored {
             Ok(()) => {
-                let sum = format!("{:x}", checksum(data));
+                let sum = format!("{:x}", q::checksum(data));
                 core.info(
                     &q::QFUPL,
                     &[(data.len() as i64).into(), sum.as_str().into()],
@@ -729,25 +729,9 @@ fn file_code(error: FileError) -> u16 {
     }
 }
 
-/// The exclusive or of 16-bit words, the last one filled up with a zero byte.
-// Source: logs of EC25 and BG95: `1234567890` is 3938.
-fn checksum(data: &[u8]) -> u16 {
-    data.chunks(2).fold(0, |sum, pair| {
-        let low = pair.get(1).copied().unwrap_or(0);
-        sum ^ u16::from_be_bytes([pair[0], low])
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn checksums_of_the_field() {
-        assert_eq!(checksum(b"1234567890"), 0x3938);
-        assert_eq!(checksum(b""), 0);
-        assert_eq!(checksum(b"\x12"), 0x1200);
-    }
 
     #[test]
     fn timers_of_24_008() {

@@ -1,0 +1,109 @@
+//! What `{name}` stands for in a transcript, and `@file name`.
+
+use crate::certificates::Authority;
+use crate::tls;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::io;
+
+/// Values by name, and files.
+#[derive(Clone)]
+pub struct Variables {
+    values: HashMap<String, String>,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+/// Without the files: some are private keys.
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Variables")
+            .field("values", &self.values)
+            .field("files", &self.file_names())
+            .finish()
+    }
+}
+
+impl Variables {
+    /// What is known of every module: where it finds its broker, and who it is.
+    pub fn new(host: &str, port: u16) -> Self {
+        let identity = module::Identity::default();
+        let values = [
+            ("host", host.to_string()),
+            ("port", port.to_string()),
+            ("imei", identity.imei),
+            ("iccid", identity.iccid),
+            ("imsi", identity.imsi),
+        ];
+        Self {
+            values: values.map(|(name, value)| (name.to_string(), value)).into(),
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// Sets a value.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.values.insert(name.into(), value.into());
+    }
+
+    /// A value.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// Sets a file; one in PEM is there in DER as well, as `name.der`. `{length:name}` is its length in bytes,
+    /// `{checksum:name}` the one that `+QFUPL` prints.
+    pub fn set_file(&mut self, name: &str, bytes: Vec<u8>) {
+        if let Some(der) = tls::pem_to_der(&bytes) {
+            self.set_file(&format!("{name}.der"), der);
+        }
+        self.set(&format!("length:{name}"), &bytes.len().to_string());
+        let sum = dialect::quectel::checksum(&bytes);
+        self.set(&format!("checksum:{name}"), &format!("{sum:x}"));
+        self.files.insert(name.into(), bytes);
+    }
+
+    /// A file's content.
+    pub fn file(&self, name: &str) -> Option<&[u8]> {
+        self.files.get(name).map(Vec::as_slice)
+    }
+
+    /// What files there are.
+    pub fn file_names(&self) -> Vec<&str> {
+        self.files.keys().map(String::as_str).collect()
+    }
+
+    /// The files that a module wants for TLS: `ca`, `client-cert` and `client-key`; and as `other-…` those of an authority
+    /// that nobody has asked.
+    ///
+    /// # Errors
+    /// OpenSSL's.
+    pub fn set_certificates(&mut self, authority: &Authority) -> io::Result<()> {
+        for (prefix, authority) in [("", authority), ("other-", Authority::stranger()?)] {
+            let client = &authority.client;
+            for (name, bytes) in [
+                ("ca", &authority.certificate),
+                ("client-cert", &client.certificate),
+                ("client-key", &client.key),
+            ] {
+                self.set_file(&format!("{prefix}{name}"), bytes.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_a_length_and_a_checksum() {
+        let mut variables = Variables::new("h", 1);
+        variables.set_file("text", b"1234567890".to_vec());
+        assert_eq!(variables.get("length:text"), Some("10"));
+        assert_eq!(variables.get("checksum:text"), Some("3938"));
+        assert_eq!(variables.file_names(), ["text"]);
+        let shown = format!("{variables:?}");
+        assert!(!shown.contains("1234567890"), "{shown}");
+    }
+}
