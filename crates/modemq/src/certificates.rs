@@ -204,7 +204,8 @@ fn certificate(
     builder.set_pubkey(key)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |since| since.as_secs().cast_signed());
-    builder.set_not_before(&*Asn1Time::from_unix(now.min(now + until - DAY))?)?;
+    // A module's clock may be some hours off.
+    builder.set_not_before(&*Asn1Time::from_unix(now.min(now + until) - DAY)?)?;
     builder.set_not_after(&*Asn1Time::from_unix(now + until)?)?;
     match signer {
         None => {

@@ -3,6 +3,7 @@
 use super::Error;
 use super::module::parse_model;
 use crate::certificates::Authority;
+use crate::clock::unix_time;
 use crate::tls;
 use crate::transcript::{
     Line, Mismatch, PortBroker, PortDevice, Report, Script, SocketDevice, Variables, VirtualDevice,
@@ -226,6 +227,7 @@ pub fn on_sockets(
     let (host, port) = device.broker_address();
     let mut variables = of_virtual(host, port, model);
     variables.set_certificates(authority)?;
+    variables.set_now(unix_time().unwrap_or_default());
     given.apply(script, &mut variables)?;
     Ok(play(script, model, &mut device, &variables, &mut |_| {}))
 }
@@ -272,6 +274,7 @@ fn on_port(
     let mut device = PortDevice::open(port, args.baud, broker, &script.filters())?;
     let (host, broker_port) = device.broker_address();
     let mut variables = Variables::new(host, broker_port);
+    variables.set_now(unix_time().unwrap_or_default());
     if script.tls.is_some() && args.broker.is_none() {
         variables.set_certificates(Authority::of_this_process()?)?;
     }

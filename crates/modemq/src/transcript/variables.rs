@@ -5,6 +5,7 @@ use crate::tls;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
+use time::OffsetDateTime;
 
 /// Values by name, and files.
 #[derive(Clone)]
@@ -38,6 +39,16 @@ impl Variables {
             values: values.map(|(name, value)| (name.to_string(), value)).into(),
             files: BTreeMap::new(),
         }
+    }
+
+    /// Sets `{now}`, as `AT+CCLK` takes it, from so many seconds since 1970.
+    pub fn set_now(&mut self, unix_time: u64) {
+        let at = i64::try_from(unix_time).map(OffsetDateTime::from_unix_timestamp);
+        let Ok(Ok(at)) = at else { return };
+        let (year, month) = (at.year() % 100, u8::from(at.month()));
+        let date = format!("{year:02}/{month:02}/{:02}", at.day());
+        let time = format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second());
+        self.set("now", &format!("{date},{time}+00"));
     }
 
     /// Sets a value.
@@ -103,6 +114,8 @@ mod tests {
         assert_eq!(variables.get("length:text"), Some("10"));
         assert_eq!(variables.get("checksum:text"), Some("3938"));
         assert_eq!(variables.file_names(), ["text"]);
+        variables.set_now(1_728_632_315);
+        assert_eq!(variables.get("now"), Some("24/10/11,07:38:35+00"));
         let shown = format!("{variables:?}");
         assert!(!shown.contains("1234567890"), "{shown}");
     }
