@@ -116,16 +116,19 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     let handshake = Pin::new(&mut stream).connect();
     let why = match tokio::time::timeout(tls.timeout, handshake).await {
         Ok(Ok(())) => return Ok(stream),
-        Ok(Err(error)) => handshake_words(&error, stream.ssl().verify_result()),
+        Ok(Err(error)) => {
+            let why = handshake_words(&error, stream.ssl().verify_result());
+            if missing.is_empty() || !may_be_for_the_suites(&error) {
+                return Err(why);
+            }
+            format!(
+                "{why} (offered without {}, which this build's library lacks)",
+                missing.join(", ")
+            )
+        }
         Err(_) => format!("no end of the handshake within {} s", tls.timeout.as_secs()),
     };
-    Err(match missing.as_slice() {
-        [] => why,
-        missing => format!(
-            "{why} (offered without {}, which this build's library lacks)",
-            missing.join(", ")
-        ),
-    })
+    Err(why)
 }
 
 /// What the module offers and checks; and its suites that the library does not have.
@@ -370,6 +373,17 @@ fn words(error: ErrorStack) -> String {
         Some(first) => first.reason().unwrap_or("an error of OpenSSL").to_string(),
         None => "an error of OpenSSL".into(),
     }
+}
+
+/// Whether a server may have refused because it shares no suite: it says so, or goes without a word.
+fn may_be_for_the_suites(error: &openssl::ssl::Error) -> bool {
+    /// OpenSSL's numbers of the alerts `handshake_failure` and `insufficient_security`: 1000 and TLS's own.
+    const ALERTS: [i32; 2] = [1040, 1071];
+    let Some(stack) = error.ssl_error() else {
+        return true;
+    };
+    let mut errors = stack.errors().iter();
+    errors.any(|error| ALERTS.contains(&error.reason_code()))
 }
 
 fn handshake_words(error: &openssl::ssl::Error, verified: X509VerifyResult) -> String {

@@ -4,8 +4,8 @@
 
 mod common;
 
-use common::{Broker, Folder, Host, Running, Tool, publish};
-use std::io::{BufRead, BufReader, Read, Write};
+use common::{Broker, Folder, Host, Running};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
@@ -70,117 +70,6 @@ fn open(host: &mut Host, to: SocketAddr, wanted: &str) {
         &format!("AT+SSLMIPSTART=\"127.0.0.1\",{port}"),
         wanted,
     );
-}
-
-fn give_all(host: &mut Host, folder: &Path) {
-    for name in ["ca.crt", "client.crt", "client.key"] {
-        write(host, name, &read(folder, name));
-    }
-}
-
-#[test]
-fn the_three_flows_of_the_tutorial_play_on_both_brokers() {
-    let folder = certificates();
-    let ours = Broker::ours_with_tls(&folder.0, &[]);
-    let mosquitto = Broker::mosquitto_with_tls(&folder.0);
-    for (broker, [tls, mutual]) in [ours, mosquitto] {
-        for model in ["air780ep", "air700eaq"] {
-            let (_module, mut host) = luat(model);
-            give_all(&mut host, &folder.0);
-            let flows: [(&[_], SocketAddr); 3] = [
-                (&[("seclevel", "0")], tls),
-                (ONE_WAY, tls),
-                (MUTUAL, mutual),
-            ];
-            for (settings, to) in flows {
-                configure(&mut host, settings);
-                say(&mut host, "AT+MCONFIG=\"tls\"", "\r\nOK\r\n");
-                open(&mut host, to, UP);
-                say(
-                    &mut host,
-                    "AT+MCONNECT=1,60",
-                    "\r\nOK\r\n\r\nCONNACK OK\r\n",
-                );
-                say(&mut host, "AT+MSUB=\"down\",1", "\r\nOK\r\n\r\nSUBACK\r\n");
-                let mut tool = Tool::subscribe(&broker, "up", "1");
-                say(
-                    &mut host,
-                    "AT+MPUB=\"up\",1,0,\"x\"",
-                    "\r\nOK\r\n\r\nPUBACK\r\n",
-                );
-                assert_eq!(tool.next(), "up x", "{}", broker.name);
-                publish(&broker, &["-t", "down", "-q", "1", "-m", "y"]);
-                host.expect("\r\n+MSUB: \"down\",1 byte,y\r\n");
-                say(&mut host, "AT+MDISCONNECT", "\r\nOK\r\n");
-                say(&mut host, "AT+MIPCLOSE", "\r\nOK\r\n");
-            }
-        }
-    }
-}
-
-#[test]
-fn an_ec20_takes_its_certificates_from_its_file_system() {
-    let folder = certificates();
-    let ours = Broker::ours_with_tls(&folder.0, &[]);
-    let mosquitto = Broker::mosquitto_with_tls(&folder.0);
-    for (_broker, [tls, mutual]) in [ours, mosquitto] {
-        let (_module, mut host) = Host::with_module("ec20", &["--pace", "fast"]);
-        host.send(b"ATE0\r");
-        host.wait_for("ATE0\r\r\nOK\r\n");
-        for name in ["ca.crt", "client.crt", "client.key"] {
-            let bytes = read(&folder.0, name);
-            let len = bytes.len();
-            say(
-                &mut host,
-                &format!("AT+QFUPL=\"UFS:{name}\",{len},100"),
-                "\r\nCONNECT\r\n",
-            );
-            host.send(&bytes);
-            host.wait_for("\r\nOK\r\n");
-        }
-        for (option, value) in [
-            ("cacert", "\"UFS:ca.crt\""),
-            ("clientcert", "\"UFS:client.crt\""),
-            ("clientkey", "\"UFS:client.key\""),
-            ("sslversion", "4"),
-            ("ciphersuite", "0XFFFF"),
-            ("ignorelocaltime", "1"),
-        ] {
-            say(
-                &mut host,
-                &format!("AT+QSSLCFG=\"{option}\",2,{value}"),
-                "\r\nOK\r\n",
-            );
-        }
-        say(&mut host, "AT+QMTCFG=\"ssl\",0,1,2", "\r\nOK\r\n");
-        say(
-            &mut host,
-            "AT+QMTCFG=\"ssl\",0",
-            "\r\n+QMTCFG: \"ssl\",1,2\r\n\r\nOK\r\n",
-        );
-        for (level, to, result) in [(0, tls, 0), (1, tls, 0), (1, mutual, -1), (2, mutual, 0)] {
-            say(
-                &mut host,
-                &format!("AT+QSSLCFG=\"seclevel\",2,{level}"),
-                "\r\nOK\r\n",
-            );
-            say(&mut host, "AT+QMTCFG=\"ssl\",0,1,2", "\r\nOK\r\n");
-            let port = to.port();
-            say(
-                &mut host,
-                &format!("AT+QMTOPEN=0,\"127.0.0.1\",{port}"),
-                &format!("\r\nOK\r\n\r\n+QMTOPEN: 0,{result}\r\n"),
-            );
-            if result == 0 {
-                say(
-                    &mut host,
-                    "AT+QMTCONN=0,\"id\"",
-                    "\r\nOK\r\n\r\n+QMTCONN: 0,0,0\r\n",
-                );
-                say(&mut host, "AT+QMTDISC=0", "\r\nOK\r\n\r\n+QMTDISC: 0,0\r\n");
-            }
-        }
-    }
 }
 
 #[test]
@@ -421,11 +310,7 @@ fn a_server_that_breaks_the_handshake_costs_the_link_and_nothing_else() {
             "\r\nOK\r\n",
         );
         let (mut link, _) = server.accept().unwrap();
-        let mut hello = [0; 5];
-        link.read_exact(&mut hello).unwrap();
-        assert_eq!(hello[..2], [0x16, 0x03]);
-        let mut rest = vec![0; usize::from(u16::from_be_bytes([hello[3], hello[4]]))];
-        link.read_exact(&mut rest).unwrap();
+        assert_eq!(common::capture(&mut link)[..2], [0x16, 0x03]);
         link.write_all(answer).unwrap();
         drop(link);
         host.expect("\r\nSTATE:TCP CLOSED\r\n\r\nCONNECT FAIL\r\n");

@@ -504,3 +504,14 @@ pub fn publish(broker: &Broker, args: &[&str]) {
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+/// Reads one record of TLS: a ClientHello, as a server sees it.
+pub fn capture(link: &mut TcpStream) -> Vec<u8> {
+    link.set_read_timeout(Some(GUARD)).unwrap();
+    let mut record = vec![0; 5];
+    link.read_exact(&mut record).unwrap();
+    let len = usize::from(u16::from_be_bytes([record[3], record[4]]));
+    record.resize(5 + len, 0);
+    link.read_exact(&mut record[5..]).unwrap();
+    record
+}
