@@ -6,18 +6,23 @@ use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::provider::Provider;
 use openssl::ssl::{
-    Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions, SslVerifyMode, SslVersion,
+    Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslVerifyMode, SslVersion,
 };
 use openssl::stack::Stack;
 use openssl::x509::store::X509StoreBuilder;
-use openssl::x509::verify::X509VerifyFlags;
+use openssl::x509::verify::{X509VerifyFlags, X509VerifyParamRef};
 use openssl::x509::{X509, X509VerifyResult};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Once;
-use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional_with_sizes};
-use tokio::net::TcpStream;
+use std::sync::{Mutex, Once, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
 use tokio_openssl::SslStream;
 
 /// The cipher suites of the modules: IANA's number and OpenSSL's name.
@@ -105,8 +110,11 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     tls: &Tls,
 ) -> Result<SslStream<S>, String> {
-    let (context, missing) = client_context(tls)?;
+    let (context, missing) = shared_context(tls)?;
     let mut ssl = Ssl::new(&context).map_err(words)?;
+    if tls.authorities.is_some() {
+        set_checks(ssl.param_mut(), tls)?;
+    }
     if let Some(name) = &tls.server_name
         && name.parse::<IpAddr>().is_err()
     {
@@ -129,6 +137,31 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         Err(_) => format!("no end of the handshake within {} s", tls.timeout.as_secs()),
     };
     Err(why)
+}
+
+/// The context of a link. Links that are set up alike share it: it is larger than all the rest of an idle link.
+fn shared_context(tls: &Tls) -> Result<(SslContext, Vec<String>), String> {
+    /// More settings than this are in use at once where every module has its own certificate: they do without.
+    const KEPT: usize = 16;
+    static CONTEXTS: Mutex<VecDeque<(Tls, SslContext, Vec<String>)>> = Mutex::new(VecDeque::new());
+    // What belongs to one link alone.
+    let settings = Tls {
+        server_name: None,
+        expected_name: None,
+        time: None,
+        timeout: Duration::ZERO,
+        ..tls.clone()
+    };
+    let mut contexts = CONTEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, context, missing)) = contexts.iter().find(|(own, ..)| *own == settings) {
+        return Ok((context.clone(), missing.clone()));
+    }
+    let (context, missing) = client_context(&settings)?;
+    if contexts.len() == KEPT {
+        contexts.pop_front();
+    }
+    contexts.push_back((settings, context.clone(), missing.clone()));
+    Ok((context, missing))
 }
 
 /// What the module offers and checks; and its suites that the library does not have.
@@ -159,7 +192,12 @@ fn set_verification(builder: &mut SslContextBuilder, tls: &Tls) -> Result<(), St
     builder
         .set_verify_cert_store(store.build())
         .map_err(words)?;
-    let param = builder.verify_param_mut();
+    builder.set_verify(SslVerifyMode::PEER);
+    Ok(())
+}
+
+/// What the server's certificate must be besides signed.
+fn set_checks(param: &mut X509VerifyParamRef, tls: &Tls) -> Result<(), String> {
     // The embedded libraries take any certificate of the file for a root, whoever signed it, and mind no key's size.
     let mut flags = X509VerifyFlags::PARTIAL_CHAIN;
     param.set_auth_level(0);
@@ -175,7 +213,6 @@ fn set_verification(builder: &mut SslContextBuilder, tls: &Tls) -> Result<(), St
         }
         .map_err(words)?;
     }
-    builder.set_verify(SslVerifyMode::PEER);
     Ok(())
 }
 
@@ -203,10 +240,81 @@ fn set_identity(
 ///
 /// # Errors
 /// The system's.
-pub fn unwrap(mut stream: SslStream<TcpStream>) -> io::Result<Stream> {
-    Stream::layered(|mut local| async move {
-        let _ = copy_bidirectional_with_sizes(&mut stream, &mut local, 4096, 4096).await;
-    })
+pub fn unwrap(stream: SslStream<TcpStream>) -> io::Result<Stream> {
+    Stream::layered(|local| carry(stream, local))
+}
+
+thread_local! {
+    /// What came from TLS or goes there: one buffer for all links of the thread.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; 16 * 1024]);
+}
+
+/// Carries bytes both ways, until both sides have ended or one has failed. An idle link holds no buffer.
+async fn carry(mut tls: SslStream<TcpStream>, mut local: UnixStream) {
+    let (mut inward, mut outward) = (Way::default(), Way::default());
+    let carried = poll_fn(|context| {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let (tls, local) = (&mut tls, &mut local);
+            let inward = inward.poll(context, Pin::new(tls), Pin::new(local), scratch)?;
+            let outward = outward.poll(context, Pin::new(local), Pin::new(tls), scratch)?;
+            match (inward, outward) {
+                (Poll::Ready(()), Poll::Ready(())) => Poll::Ready(io::Result::Ok(())),
+                _ => Poll::Pending,
+            }
+        })
+    });
+    // What went wrong shows as the end of the stream.
+    let _ = carried.await;
+}
+
+/// One way of a link.
+#[derive(Default)]
+struct Way {
+    /// What was read and is not written yet.
+    unwritten: Vec<u8>,
+    /// Nothing more will be read.
+    ended: bool,
+    /// The other side has been told.
+    told: bool,
+}
+
+impl Way {
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        mut from: Pin<&mut impl AsyncRead>,
+        mut to: Pin<&mut impl AsyncWrite>,
+        scratch: &mut [u8],
+    ) -> Poll<io::Result<()>> {
+        loop {
+            while !self.unwritten.is_empty() {
+                let n = ready!(to.as_mut().poll_write(context, &self.unwritten))?;
+                if n == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                self.unwritten.drain(..n);
+            }
+            self.unwritten = Vec::new();
+            if self.ended {
+                if !self.told {
+                    ready!(to.as_mut().poll_shutdown(context))?;
+                    self.told = true;
+                }
+                return Poll::Ready(Ok(()));
+            }
+            let mut buffer = ReadBuf::new(scratch);
+            match from.as_mut().poll_read(context, &mut buffer)? {
+                Poll::Ready(()) => {
+                    self.ended = buffer.filled().is_empty();
+                    self.unwritten.extend_from_slice(buffer.filled());
+                }
+                Poll::Pending => {
+                    ready!(to.as_mut().poll_flush(context))?;
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
 }
 
 /// How a broker's listener does its handshakes.
@@ -297,6 +405,12 @@ fn builder(
     // What is too weak for OpenSSL is what the modules have.
     builder.set_security_level(0);
     builder.set_options(SslOptions::NO_TICKET | SslOptions::NO_COMPRESSION);
+    // An idle link holds no buffers for records, 16 KiB each way; and what is to be written is not asked for at one place.
+    builder.set_mode(
+        SslMode::RELEASE_BUFFERS
+            | SslMode::ENABLE_PARTIAL_WRITE
+            | SslMode::ACCEPT_MOVING_WRITE_BUFFER,
+    );
     builder
         .set_min_proto_version(Some(version(lowest)?))
         .map_err(words)?;

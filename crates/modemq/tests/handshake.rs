@@ -8,6 +8,7 @@ use common::{Broker, Folder, GUARD, capture};
 use dialect::Model;
 use dialect::model::ALL;
 use modemq::certificates::{Authority, Identity, THIS_MACHINE};
+use modemq::stream::Stream;
 use modemq::tls::{self, Acceptor, Server, all_suites, suite_name};
 use modemq::transcript::{PortBroker, Script, SocketDevice, Variables, play};
 use module::{Pace, Tls, TlsVersion};
@@ -112,21 +113,11 @@ fn what_is_set_shows_in_the_client_hello() {
 #[test]
 fn a_model_reaches_the_servers_of_its_own_suites_and_no_others() {
     let ecdsa = ecdsa_identity();
-    let rsa = Authority::of_this_process()
-        .unwrap()
-        .server(THIS_MACHINE, None)
-        .unwrap();
+    let rsa = rsa_identity();
     for suite in all_suites() {
         let name = suite_name(suite).unwrap();
         let identity = if name.contains("ECDSA") { &ecdsa } else { &rsa };
-        let acceptor = Acceptor::new(&Server {
-            certificate: &identity.certificate,
-            key: &identity.key,
-            client_authorities: None,
-            suites: &[suite],
-            versions: (TlsVersion::Tls10, TlsVersion::Tls12),
-        })
-        .unwrap();
+        let acceptor = acceptor(identity, &[suite]);
         for model in models() {
             let (outcome, let_in) = runtime().block_on(handshake(&offer(model), &acceptor));
             assert_eq!(outcome.is_ok(), let_in, "{}, {name}", model.title);
@@ -153,16 +144,7 @@ fn a_model_reaches_the_servers_of_its_own_suites_and_no_others() {
 /// The suites that the library lacks are no reason when the certificate was.
 #[test]
 fn missing_suites_are_named_only_when_they_may_have_decided() {
-    let authority = Authority::of_this_process().unwrap();
-    let server = authority.server(THIS_MACHINE, None).unwrap();
-    let acceptor = Acceptor::new(&Server {
-        certificate: &server.certificate,
-        key: &server.key,
-        client_authorities: None,
-        suites: &[],
-        versions: (TlsVersion::Tls10, TlsVersion::Tls12),
-    })
-    .unwrap();
+    let acceptor = acceptor(&rsa_identity(), &[]);
     let stranger = Authority::stranger().unwrap();
     let offer = Tls {
         authorities: Some(stranger.certificate.clone()),
@@ -176,14 +158,64 @@ fn missing_suites_are_named_only_when_they_may_have_decided() {
     );
 }
 
-/// The same with another OpenSSL, as its command line has it. What it has been built without is named here.
+/// More than any buffer on the way holds, both ways at once; and then each side ends by itself.
+#[test]
+fn bytes_arrive_whole_and_in_order_both_ways() {
+    const LEN: usize = 3_000_000;
+    let acceptor = acceptor(&rsa_identity(), &[]);
+    let sent: Vec<u8> = (0..LEN).map(|at| (at % 251) as u8).collect();
+    let exchange = |stream: Stream| {
+        let sent = &sent;
+        async move {
+            let (mut written, mut received) = (0, Vec::new());
+            let mut buffer = vec![0; 5000];
+            let mut over = false;
+            while !over {
+                tokio::select! {
+                    ready = stream.writable(), if written < LEN => {
+                        ready.unwrap();
+                        let end = LEN.min(written + 7000);
+                        written += stream.try_write(&sent[written..end]).unwrap_or(0);
+                        if written == LEN {
+                            stream.shut();
+                        }
+                    }
+                    ready = stream.readable() => {
+                        ready.unwrap();
+                        if let Ok(n) = stream.try_read(&mut buffer) {
+                            over = n == 0;
+                            received.extend_from_slice(&buffer[..n]);
+                        }
+                    }
+                }
+            }
+            assert_eq!(written, LEN);
+            received
+        }
+    };
+    let offer = offer(Model::by_name("ec20").unwrap());
+    let both = runtime().block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            exchange(tls::unwrap(acceptor.accept(stream).await.unwrap()).unwrap()).await
+        };
+        let client = async {
+            let stream = TcpStream::connect(address).await.unwrap();
+            exchange(tls::unwrap(tls::connect(stream, &offer).await.unwrap()).unwrap()).await
+        };
+        tokio::time::timeout(GUARD, async { tokio::join!(client, server) }).await
+    });
+    let (by_client, by_server) = both.unwrap();
+    assert!(by_client == sent && by_server == sent);
+}
+
+/// Each suite with another OpenSSL, as its command line has it. What it has been built without is named here.
 #[test]
 fn openssls_own_server_is_reached_with_each_suite_that_it_speaks() {
     let folder = Folder::new("s_server");
-    let rsa = Authority::of_this_process()
-        .unwrap()
-        .server(THIS_MACHINE, None)
-        .unwrap();
+    let rsa = rsa_identity();
     for (kind, identity) in [("rsa", &rsa), ("ecdsa", &ecdsa_identity())] {
         std::fs::write(folder.0.join(format!("{kind}.crt")), &identity.certificate).unwrap();
         std::fs::write(folder.0.join(format!("{kind}.key")), &identity.key).unwrap();
@@ -324,6 +356,23 @@ impl Drop for SServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A server of ours with these suites, or with all.
+fn acceptor(identity: &Identity, suites: &[u16]) -> Acceptor {
+    Acceptor::new(&Server {
+        certificate: &identity.certificate,
+        key: &identity.key,
+        client_authorities: None,
+        suites,
+        versions: (TlsVersion::Tls10, TlsVersion::Tls12),
+    })
+    .unwrap()
+}
+
+fn rsa_identity() -> Identity {
+    let authority = Authority::of_this_process().unwrap();
+    authority.server(THIS_MACHINE, None).unwrap()
 }
 
 /// A certificate with an elliptic key, by itself.
