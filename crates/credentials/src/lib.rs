@@ -348,6 +348,14 @@ mod tests {
     }
 
     #[test]
+    fn the_fourth_tutorial_has_this_secret() {
+        assert_eq!(
+            Secret::from("12345678").password("2023030206".parse().unwrap()),
+            "a695af9883c5d0e3817bc6971beeecadf8c7c595677c461b1fe75882ed2bf449"
+        );
+    }
+
+    #[test]
     fn client_ids_are_read_as_they_are_written() {
         // Source: the fourth tutorial.
         for text in [

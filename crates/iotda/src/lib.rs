@@ -63,7 +63,7 @@ const LEFT_ALONE: Duration = Duration::from_secs(5 * 60);
 const MAX_PENDING: usize = 10_000;
 
 /// A device as it was registered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     /// Its identifier: up to 128 letters, digits, `_` and `-`.
     pub id: String,

@@ -84,6 +84,43 @@ impl Request {
     }
 }
 
+/// As it is read.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let json = |map: &Map<String, Value>| Value::Object(map.clone());
+        match self {
+            Self::Devices => f.write_str("devices"),
+            Self::Shadow { device } => write!(f, "shadow {device}"),
+            Self::Message {
+                device, content, ..
+            } => match content {
+                Value::String(text) => write!(f, "message {device} {text}"),
+                content => write!(f, "message {device} {content}"),
+            },
+            Self::Command {
+                device,
+                service,
+                name,
+                paras,
+                ..
+            } => write!(f, "command {device} {service} {name} {}", json(paras)),
+            Self::Set {
+                device,
+                service,
+                properties,
+            } => write!(f, "set {device} {service} {}", json(properties)),
+            Self::Get { device, service } => {
+                write!(f, "get {device} {}", service.as_deref().unwrap_or_default())
+            }
+            Self::Desire {
+                device,
+                service,
+                properties,
+            } => write!(f, "desire {device} {service} {}", json(properties)),
+        }
+    }
+}
+
 /// As the command line and transcripts have it: `command DEVICE SERVICE NAME {JSON}` …
 impl FromStr for Request {
     type Err = String;
@@ -263,6 +300,7 @@ mod tests {
             let request: Request = line.parse().unwrap();
             assert_eq!(serde_json::to_value(&request).unwrap().to_string(), json);
             assert_eq!(serde_json::from_str::<Request>(json).unwrap(), request);
+            assert_eq!(request.to_string().parse(), Ok(request));
         }
         for (line, why) in [
             ("", "none of devices"),

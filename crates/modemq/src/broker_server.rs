@@ -211,42 +211,58 @@ pub struct Application {
     shared: Arc<Shared>,
 }
 
+/// What the platform says to a request.
+#[derive(Debug)]
+pub enum Asked {
+    /// It is done: the answer.
+    Done(Value),
+    /// A device was asked, and answers here.
+    Later(oneshot::Receiver<Result<Value, Failure>>),
+}
+
 impl Application {
-    /// Asks for something. What a device has to answer comes when it does, or when its time is over.
+    /// Asks for something, and waits for what a device has to answer: until it does, or until its time is over.
     ///
     /// # Errors
     /// Why it cannot be had.
     pub async fn request(&self, request: Request) -> Result<Value, Failure> {
-        let gone = |text: &str| Failure {
-            code: None,
-            text: text.into(),
-        };
-        let answer = {
-            let mut inner = self.shared.lock();
-            let now = self.shared.clock.now();
-            let outcome = inner
-                .broker
-                .with_policy(|platform| platform.request(now, request))
-                .ok_or_else(|| gone("the broker is no IoTDA: start it with --iotda"));
-            let answer = match outcome? {
-                Ok(Outcome::Asked(id)) => {
-                    let (sender, answer) = oneshot::channel();
-                    inner.asked.insert(id, sender);
-                    Ok(answer)
-                }
-                Ok(Outcome::Done(value)) => Err(Ok(value)),
-                Err(failure) => Err(Err(failure)),
-            };
-            self.shared.settle(&mut inner);
-            self.shared.deadline.notify_one();
-            answer
-        };
-        match answer {
-            Ok(answer) => answer
+        match self.ask(request)? {
+            Asked::Done(value) => Ok(value),
+            Asked::Later(answer) => answer
                 .await
-                .unwrap_or_else(|_| Err(gone("the broker has stopped"))),
-            Err(result) => result,
+                .unwrap_or_else(|_| Err(failure("the broker has stopped"))),
         }
+    }
+
+    /// Asks for something.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    pub fn ask(&self, request: Request) -> Result<Asked, Failure> {
+        let mut inner = self.shared.lock();
+        let now = self.shared.clock.now();
+        let outcome = inner
+            .broker
+            .with_policy(|platform| platform.request(now, request))
+            .ok_or_else(|| failure("the broker is no IoTDA: start it with --iotda"))?;
+        let asked = outcome.map(|outcome| match outcome {
+            Outcome::Done(value) => Asked::Done(value),
+            Outcome::Asked(id) => {
+                let (sender, answer) = oneshot::channel();
+                inner.asked.insert(id, sender);
+                Asked::Later(answer)
+            }
+        });
+        self.shared.settle(&mut inner);
+        self.shared.deadline.notify_one();
+        asked
+    }
+}
+
+fn failure(text: &str) -> Failure {
+    Failure {
+        code: None,
+        text: text.into(),
     }
 }
 

@@ -294,6 +294,8 @@ impl Show {
                 Seen::ToolReceives(topic, payload) => {
                     self.tool(&format!("received {topic}: {}", escape(payload)));
                 }
+                Seen::Application(request) => self.tool(&format!("asks for {request}")),
+                Seen::Platform(news) => self.tool(news),
             },
         )
         .map_err(|mismatch| mismatch.to_string())

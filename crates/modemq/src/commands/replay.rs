@@ -200,8 +200,8 @@ pub fn on_virtual(
     pace: Pace,
     given: &Given,
 ) -> Result<Result<Report, Box<Mismatch>>, Error> {
-    if let Some(wanted) = &script.tls {
-        let broker = PortBroker::own(Ipv4Addr::LOCALHOST, Some(wanted))?;
+    if script.tls.is_some() {
+        let broker = PortBroker::own(Ipv4Addr::LOCALHOST, script)?;
         let authority = Authority::of_this_process()?;
         return on_sockets(script, model, pace, given, broker, authority);
     }
@@ -247,7 +247,7 @@ fn on_port(
     given: &Given,
 ) -> Result<Result<Report, Box<Mismatch>>, Error> {
     let broker = match &args.broker {
-        None => PortBroker::own(args.listen, script.tls.as_ref())?,
+        None => PortBroker::own(args.listen, script)?,
         Some(broker) => {
             let address = parse_address(broker)?;
             let file = |wanted: &str| {

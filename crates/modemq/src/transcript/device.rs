@@ -1,14 +1,16 @@
 //! What a transcript is played against.
 
 use super::script::{Fault, Script, TlsBroker};
-use crate::broker_server::{BrokerServer, Happening};
+use crate::broker_server::{Application, BrokerServer, Happening};
 use crate::certificates::Authority;
-use crate::client::{Client, News};
+use crate::client::{self, Client};
+use crate::clock::unix_millis;
 use crate::line::HostLine;
 use crate::tls::{Acceptor, Server};
 use broker::Event;
 use dialect::Model;
 use instant::Instant;
+use iotda::{News, Platform, Request, broker_config};
 use module::{NetworkEvent, Pace, Registration, Sim, Tls};
 use mqtt::{Connect, QoS};
 use std::collections::VecDeque;
@@ -59,6 +61,15 @@ pub trait Device {
     /// Why it cannot.
     fn rival(&mut self, client_id: &str) -> Result<(), String>;
 
+    /// The application asks the platform behind the broker for something.
+    ///
+    /// # Errors
+    /// There is no platform, or it refuses.
+    fn iotda(&mut self, request: &Request) -> Result<(), String>;
+
+    /// What happens next at the platform.
+    fn news(&mut self, limit: Duration) -> Option<String>;
+
     /// The module is powered on anew.
     ///
     /// # Errors
@@ -70,7 +81,11 @@ pub trait Device {
 pub struct VirtualDevice {
     bench: Bench,
     published: VecDeque<(String, Vec<u8>)>,
+    news: VecDeque<News>,
 }
+
+/// 2024-10-11 07:38:35 UTC: the moment of the tutorial's +NITZ, less the time that booting takes.
+const UNIX_TIME: u64 = 1_728_632_315;
 
 impl VirtualDevice {
     /// Boots a module as a transcript wants it, and lets it register.
@@ -80,15 +95,18 @@ impl VirtualDevice {
     pub fn new(model: &'static Model, script: &Script, pace: Pace) -> Result<Self, String> {
         let mut config = module::Config {
             pace,
-            // 2024-10-11 07:38:35 UTC: the moment of the tutorial's +NITZ, less the time that booting takes.
-            unix_time: Some(1_728_632_315),
+            unix_time: Some(UNIX_TIME),
             ..module::Config::default()
         };
         let mut broker = broker::Config::default();
         for (key, value) in &script.module {
             configure(&mut config, &mut broker, key, value)?;
         }
-        let mut bench = Bench::with_broker(model, config, broker);
+        let platform = script.platform(Instant::ZERO, UNIX_TIME * 1000)?;
+        if platform.is_some() {
+            broker = broker_config(broker);
+        }
+        let mut bench = Bench::with_platform(model, config, broker, platform);
         bench.run_for(Duration::from_secs(10));
         if model.defaults.autobaud && pace == Pace::Real {
             // As hosts do before they begin.
@@ -99,6 +117,7 @@ impl VirtualDevice {
         Ok(Self {
             bench,
             published: VecDeque::new(),
+            news: VecDeque::new(),
         })
     }
 }
@@ -166,10 +185,57 @@ impl Device for VirtualDevice {
         Ok(())
     }
 
+    fn iotda(&mut self, request: &Request) -> Result<(), String> {
+        let asked = self
+            .bench
+            .with_iotda(|now, platform| platform.request(now, request.clone()));
+        match asked.ok_or(NO_PLATFORM)? {
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure.to_string()),
+        }
+    }
+
+    fn news(&mut self, limit: Duration) -> Option<String> {
+        let end = self.bench.now() + limit;
+        loop {
+            self.news.extend(self.bench.take_news());
+            if let Some(news) = self.news.pop_front() {
+                return Some(news.to_string());
+            }
+            if self.bench.next_event().is_none_or(|at| at > end) {
+                self.bench.run_for(end - self.bench.now());
+                return None;
+            }
+            self.bench.step();
+        }
+    }
+
     fn power_on(&mut self) -> Result<(), String> {
         self.bench.take_serial();
         self.bench.network(NetworkEvent::PowerCycle);
         Ok(())
+    }
+}
+
+const NO_PLATFORM: &str = "the broker is no IoTDA: @broker iotda DEVICE:SECRET makes it one";
+
+impl Script {
+    /// The platform with the devices that a transcript names, when it names one.
+    ///
+    /// # Errors
+    /// It names one that can be none.
+    pub fn platform(&self, now: Instant, unix_ms: u64) -> Result<Option<Platform>, String> {
+        if self.iotda.is_empty() {
+            return Ok(None);
+        }
+        let devices = self.iotda.clone();
+        let config = iotda::Config {
+            devices,
+            unix_ms,
+            news: true,
+            ..iotda::Config::default()
+        };
+        Platform::new(now, config).map(Some)
     }
 }
 
@@ -226,7 +292,7 @@ pub(super) fn configure(
 }
 
 /// The broker that a module on a port talks to.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum PortBroker {
     /// One that is started.
     Own {
@@ -234,6 +300,8 @@ pub enum PortBroker {
         listen: Ipv4Addr,
         /// Whom it lets in.
         config: Box<broker::Config>,
+        /// What is behind it, with the clock of this machine.
+        platform: Option<Box<Platform>>,
         /// How the module reaches it, when that is not plain TCP.
         tls: Option<Acceptor>,
     },
@@ -252,12 +320,15 @@ impl PortBroker {
     /// One that is started on an address, as a conversation wants it, with certificates of this process.
     ///
     /// # Errors
-    /// OpenSSL's.
-    pub fn own(listen: Ipv4Addr, wanted: Option<&TlsBroker>) -> Result<Self, String> {
+    /// OpenSSL's; a device that can be none.
+    pub fn own(listen: Ipv4Addr, script: &Script) -> Result<Self, String> {
+        let wanted = script.tls.as_ref();
         let tls = wanted.map(|wanted| wanted.acceptor(listen)).transpose()?;
+        let platform = script.platform(Instant::ZERO, unix_millis().unwrap_or_default())?;
         Ok(Self::Own {
             listen,
             config: Box::default(),
+            platform: platform.map(Box::new),
             tls,
         })
     }
@@ -290,6 +361,9 @@ pub struct PortDevice {
     broker: Option<BrokerServer>,
     events: Option<mpsc::UnboundedReceiver<Happening>>,
     tool: Option<Client>,
+    application: Option<Application>,
+    published: VecDeque<(String, Vec<u8>)>,
+    news: VecDeque<News>,
     address: (String, u16),
     /// Where others log in.
     rivals: (String, u16),
@@ -320,6 +394,9 @@ impl PortDevice {
             broker: None,
             events: None,
             tool: None,
+            application: None,
+            published: VecDeque::new(),
+            news: VecDeque::new(),
             address: <_>::default(),
             rivals: <_>::default(),
             rivals_tls: None,
@@ -330,8 +407,9 @@ impl PortDevice {
             PortBroker::Own {
                 listen,
                 config,
+                platform,
                 tls,
-            } => device.start_broker(listen, *config, tls)?,
+            } => device.start_broker(listen, *config, platform.map(|own| *own), tls)?,
             PortBroker::Given {
                 address,
                 tool,
@@ -352,15 +430,20 @@ impl PortDevice {
         &mut self,
         listen: Ipv4Addr,
         config: broker::Config,
+        platform: Option<Platform>,
         tls: Option<Acceptor>,
     ) -> Result<(), String> {
-        let config = broker::Config {
+        let mut config = broker::Config {
             events: true,
             ..config
         };
+        if platform.is_some() {
+            config = broker_config(config);
+        }
         let any_port = SocketAddr::from((listen, 0));
         let started = self.runtime.block_on(async {
-            let (mut server, events) = BrokerServer::start(config, &[any_port]).await?;
+            let (mut server, events) =
+                BrokerServer::start_platform(config, platform, &[any_port]).await?;
             let plain = server.local_addrs()[0].port();
             let port = match tls {
                 Some(acceptor) => server.listen_for_tls(any_port, acceptor).await?.port(),
@@ -371,6 +454,7 @@ impl PortDevice {
         let (server, events, plain, port) = started.map_err(|error| error.to_string())?;
         self.address = (listen.to_string(), port);
         self.rivals = (listen.to_string(), plain);
+        self.application = Some(server.application());
         self.broker = Some(server);
         self.events = Some(events);
         Ok(())
@@ -384,8 +468,8 @@ impl PortDevice {
         let mut tool = self.client("pc-tool")?;
         let subscribed = self.runtime.block_on(async {
             tool.subscribe(&filters).await?;
-            while !matches!(tool.next().await?, News::Subscribed(..)) {}
-            Ok::<_, crate::client::Error>(tool)
+            while !matches!(tool.next().await?, client::News::Subscribed(..)) {}
+            Ok::<_, client::Error>(tool)
         });
         self.tool = Some(subscribed.map_err(|error| format!("the PC's tool: {error}"))?);
         Ok(())
@@ -410,6 +494,49 @@ impl PortDevice {
     pub fn with_power(mut self, power: mpsc::UnboundedSender<NetworkEvent>) -> Self {
         self.power = Some(power);
         self
+    }
+
+    /// Waits until there is what is wanted of what happens at the broker and at the platform behind it.
+    fn hear<T>(&mut self, limit: Duration, take: fn(&mut Self) -> Option<T>) -> Option<T> {
+        let end = self.start.elapsed() + limit;
+        loop {
+            if let Some(found) = take(self) {
+                return Some(found);
+            }
+            let left = end.checked_sub(self.start.elapsed())?;
+            let Self {
+                runtime,
+                events,
+                tool,
+                ..
+            } = self;
+            let next = async {
+                match (events, tool) {
+                    (Some(events), _) => events.recv().await,
+                    (None, Some(tool)) => loop {
+                        if let client::News::Message(message) = tool.next().await.ok()? {
+                            break Some(Happening::Broker(Event::Published {
+                                client_id: String::new(),
+                                topic: message.topic,
+                                payload: message.payload,
+                                qos: message.qos,
+                                retain: message.retain,
+                            }));
+                        }
+                    },
+                    (None, None) => None,
+                }
+            };
+            let next =
+                runtime.block_on(async { tokio::time::timeout(left, next).await.ok().flatten() });
+            match next? {
+                Happening::Broker(
+                    Event::Published { topic, payload, .. } | Event::Will { topic, payload, .. },
+                ) => self.published.push_back((topic, payload)),
+                Happening::Broker(_) => {}
+                Happening::Platform(news) => self.news.push_back(news),
+            }
+        }
     }
 
     /// Where the module reaches the broker: `{host}` and `{port}`.
@@ -454,11 +581,11 @@ impl Device for PortDevice {
             tool.publish(topic, payload, qos, retain).await?;
             // Its own message comes back to it, since it sees everything: that one is not the module's.
             loop {
-                if let News::Message(message) = tool.next().await?
+                if let client::News::Message(message) = tool.next().await?
                     && message.topic == topic
                     && message.payload == payload
                 {
-                    return Ok::<(), crate::client::Error>(());
+                    return Ok::<(), client::Error>(());
                 }
             }
         });
@@ -466,28 +593,20 @@ impl Device for PortDevice {
     }
 
     fn published(&mut self, limit: Duration) -> Option<(String, Vec<u8>)> {
-        let Self {
-            runtime,
-            events,
-            tool,
-            ..
-        } = self;
-        let arrival = async {
-            loop {
-                if let Some(events) = events {
-                    if let Happening::Broker(
-                        Event::Published { topic, payload, .. }
-                        | Event::Will { topic, payload, .. },
-                    ) = events.recv().await?
-                    {
-                        return Some((topic, payload));
-                    }
-                } else if let News::Message(message) = tool.as_mut()?.next().await.ok()? {
-                    return Some((message.topic, message.payload));
-                }
-            }
-        };
-        runtime.block_on(async { tokio::time::timeout(limit, arrival).await.ok().flatten() })
+        self.hear(limit, |device| device.published.pop_front())
+    }
+
+    fn iotda(&mut self, request: &Request) -> Result<(), String> {
+        let application = self.application.as_ref().ok_or(NO_PLATFORM)?;
+        match application.ask(request.clone()) {
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure.to_string()),
+        }
+    }
+
+    fn news(&mut self, limit: Duration) -> Option<String> {
+        self.hear(limit, |device| device.news.pop_front())
+            .map(|news| news.to_string())
     }
 
     fn fault(&mut self, fault: Fault) -> Result<(), String> {

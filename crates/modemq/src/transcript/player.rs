@@ -78,6 +78,10 @@ pub enum Seen<'a> {
     ToolPublishes(&'a str, &'a [u8]),
     /// The PC's tool receives what was expected.
     ToolReceives(&'a str, &'a [u8]),
+    /// The application asks the platform: its request in words.
+    Application(&'a str),
+    /// What was expected has happened at the platform.
+    Platform(&'a str),
 }
 
 /// Plays a transcript, and tells `watch` what happens.
@@ -232,6 +236,13 @@ impl Player<'_> {
                 let result = self.device.rival(&client_id);
                 result.map_err(|why| self.mismatch("another client logs in", &why))?;
             }
+            Directive::Iotda(request) => {
+                let words = request.to_string();
+                (self.watch)(Seen::Application(&words));
+                let result = self.device.iotda(request);
+                result.map_err(|why| self.mismatch(&words, &why))?;
+            }
+            Directive::ExpectIotda(text) => self.expect_news(text)?,
             Directive::PowerOn => {
                 let result = self.device.power_on();
                 self.received.clear();
@@ -239,6 +250,36 @@ impl Player<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Waits until this has happened at the platform; what else happens there meanwhile is not compared.
+    fn expect_news(&mut self, text: &str) -> Result<(), Box<Mismatch>> {
+        let mut wanted = Vec::new();
+        self.tokens(text, &mut wanted);
+        // Anything that stands last ends where the line does.
+        wanted.push(Token::Bytes(b"\n".to_vec()));
+        let end = self.device.elapsed() + self.within;
+        let mut happened = Vec::new();
+        loop {
+            let left = end.saturating_sub(self.device.elapsed());
+            let Some(news) = self.device.news(left) else {
+                let got = match happened.join("\\r\\n") {
+                    nothing if nothing.is_empty() => "(nothing)".into(),
+                    happened => happened,
+                };
+                return Err(self.mismatch(&shown(&wanted), &got));
+            };
+            let line = format!("{news}\n");
+            if let Found::Whole(len, captured) = compare(&wanted, line.as_bytes())
+                && len == line.len()
+            {
+                self.keep(captured);
+                (self.watch)(Seen::Platform(&news));
+                self.report.messages += 1;
+                return Ok(());
+            }
+            happened.push(news);
+        }
     }
 
     fn send(&mut self, bytes: &[u8]) -> Result<(), Box<Mismatch>> {
@@ -340,15 +381,19 @@ impl Player<'_> {
         Ok(())
     }
 
+    fn keep(&mut self, captured: Vec<(String, String)>) {
+        for (name, value) in captured {
+            self.variables.set(&name, &value);
+        }
+    }
+
     /// Waits until what was received begins with this, and takes it.
     fn expect(&mut self, tokens: &[Token]) -> Result<Vec<u8>, Box<Mismatch>> {
         let end = self.device.elapsed() + self.within;
         loop {
             match compare(tokens, &self.received) {
                 Found::Whole(len, captured) => {
-                    for (name, value) in captured {
-                        self.variables.set(&name, &value);
-                    }
+                    self.keep(captured);
                     return Ok(self.received.drain(..len).collect());
                 }
                 Found::Different => break,

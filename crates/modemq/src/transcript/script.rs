@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// A conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Script {
     /// Where it was read from, for messages.
     pub name: String,
@@ -18,6 +18,8 @@ pub struct Script {
     pub module: Vec<(String, String)>,
     /// The broker with TLS that it wants; `None`: one without will do.
     pub tls: Option<TlsBroker>,
+    /// The devices of Huawei Cloud IoTDA, which the broker is then; none: it is a plain one.
+    pub iotda: Vec<iotda::Device>,
     /// What happens, in order.
     pub steps: Vec<Step>,
 }
@@ -47,7 +49,7 @@ impl Default for TlsBroker {
 }
 
 /// One thing that happens, and the line that says so, counted from 1.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// The number of its (first) line.
     pub number: usize,
@@ -56,7 +58,7 @@ pub struct Step {
 }
 
 /// What a line or a block of lines says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Line {
     /// A command: it is sent, with a CR.
     Command(String),
@@ -73,7 +75,7 @@ pub enum Line {
 }
 
 /// What is neither said by the host nor by the module.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Directive {
     /// The PC's tool publishes.
     Publish {
@@ -107,6 +109,10 @@ pub enum Directive {
     Fault(Fault),
     /// Another client logs in with this identifier.
     Rival(String),
+    /// The application asks the platform behind the broker for something.
+    Iotda(iotda::Request),
+    /// This happens at the platform, sooner or later.
+    ExpectIotda(String),
     /// The module is powered on anew, and what it says is compared.
     PowerOn,
     /// This command is sent until this frame, when it is not empty, and `OK` answer it.
@@ -185,6 +191,7 @@ impl Script {
             models: Vec::new(),
             module: Vec::new(),
             tls: None,
+            iotda: Vec::new(),
             steps: Vec::new(),
         };
         // Whether the line before belongs to the frame that this one may belong to.
@@ -266,7 +273,11 @@ impl Script {
                 return Ok(());
             }
             "broker" => {
-                broker(self.tls.get_or_insert_default(), rest)?;
+                if let Some(device) = rest.strip_prefix("iotda ") {
+                    self.iotda.push(iotda_device(device)?);
+                } else {
+                    broker(self.tls.get_or_insert_default(), rest)?;
+                }
                 return Ok(());
             }
             "data" => {
@@ -312,6 +323,8 @@ impl Script {
                 )
             }
             "rival" if !rest.is_empty() => Directive::Rival(rest.into()),
+            "iotda" => Directive::Iotda(rest.parse()?),
+            "expect-iotda" => Directive::ExpectIotda(rest.into()),
             "power-on" => Directive::PowerOn,
             "poll" => {
                 let (command, frame) = rest.split_once(" -> ").unwrap_or((rest, ""));
@@ -326,7 +339,8 @@ impl Script {
             _ => {
                 return Err(format!(
                     "there is no @{name}; there are @model @module @broker @data @file @repeat @publish @expect @expect-publish @wait \
-                     @silence @within @echo @fault @rival @power-on @poll @try"
+                     @silence @within @echo @fault @rival @iotda @expect-iotda @power-on \
+                     @poll @try"
                 ));
             }
         };
@@ -391,12 +405,26 @@ fn broker(wanted: &mut TlsBroker, text: &str) -> Result<(), String> {
         _ => {
             return Err(
                 "@broker wants `tls one-way`, `tls mutual`, `suites 0X0035,0X002F`, `versions 1.0-1.2`, \
-                 `certificate expired` or `certificate of-another-host`"
+                 `certificate expired`, `certificate of-another-host` or `iotda DEVICE:SECRET`"
                     .into(),
             );
         }
     }
     Ok(())
+}
+
+/// `DEVICE:SECRET`
+fn iotda_device(text: &str) -> Result<iotda::Device, String> {
+    let (id, secret) = text
+        .trim()
+        .split_once(':')
+        .ok_or("@broker iotda wants a device and its secret: @broker iotda dev1:12345678")?;
+    Ok(iotda::Device {
+        id: id.into(),
+        secret: secret.into(),
+        product: None,
+        frozen: false,
+    })
 }
 
 /// `[q0|q1|q2] [retain] TOPIC PAYLOAD`

@@ -8,6 +8,7 @@ use crate::net::Resolver;
 use crate::port::{Port, TcpPort};
 use crate::runtime::Host;
 use dialect::Model;
+use iotda::Request;
 use module::{Module, NetworkEvent, Pace};
 use mqtt::QoS;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -172,6 +173,14 @@ impl Device for SocketDevice {
 
     fn rival(&mut self, client_id: &str) -> Result<(), String> {
         self.port.rival(client_id)
+    }
+
+    fn iotda(&mut self, request: &Request) -> Result<(), String> {
+        self.port.iotda(request)
+    }
+
+    fn news(&mut self, limit: Duration) -> Option<String> {
+        self.port.news(limit)
     }
 
     fn power_on(&mut self) -> Result<(), String> {
