@@ -6,10 +6,16 @@ use std::collections::BTreeMap;
 
 /// Services of a product, and properties of a service. Source: productdesc-iothub/iot_04_0010.
 const MAX: usize = 500;
+/// Bytes of the properties of a shadow, so that a device can be told all of it in one message. Inferred: no page has a limit.
+const MAX_BYTES: usize = 256 << 10;
 
-/// By service.
 #[derive(Debug, Default)]
-pub(crate) struct Shadow(BTreeMap<String, Service>);
+pub(crate) struct Shadow {
+    /// By name.
+    services: BTreeMap<String, Service>,
+    /// Of their names and properties.
+    bytes: usize,
+}
 
 #[derive(Debug, Default)]
 struct Service {
@@ -41,11 +47,11 @@ impl Shadow {
         properties: &mut Map<String, Value>,
         time: &str,
     ) -> Result<Vec<String>, String> {
-        let entry = self.service(service)?;
+        let (entry, bytes) = self.service(service)?;
         let mut wrong = Vec::new();
         let section = &mut entry.reported;
         properties.retain(|name, value| {
-            let result = section.set(name, value);
+            let result = section.set(name, value, bytes);
             wrong.extend(result.as_ref().err().cloned());
             result.is_ok()
         });
@@ -54,10 +60,13 @@ impl Shadow {
             entry.version += 1;
             // Source: iot_01_0049: what is as desired is desired no longer.
             let reported = &entry.reported.properties;
-            entry
-                .desired
-                .properties
-                .retain(|name, value| reported.get(name) != Some(value));
+            entry.desired.properties.retain(|name, value| {
+                let open = reported.get(name) != Some(value);
+                if !open {
+                    *bytes -= size(name, value);
+                }
+                open
+            });
         }
         Ok(wrong)
     }
@@ -72,25 +81,28 @@ impl Shadow {
         properties: Map<String, Value>,
         time: &str,
     ) -> Result<(), String> {
-        let entry = self.service(service)?;
+        let (entry, bytes) = self.service(service)?;
+        let section = &mut entry.desired;
         if properties.is_empty() {
-            entry.desired.properties.clear();
-        }
-        for (name, value) in properties {
-            if value.is_null() {
-                entry.desired.properties.shift_remove(&name);
-            } else {
-                entry.desired.set(&name, &value)?;
+            for (name, value) in std::mem::take(&mut section.properties) {
+                *bytes -= size(&name, &value);
             }
         }
-        entry.desired.event_time = Some(time.into());
+        for (name, value) in properties {
+            if !value.is_null() {
+                section.set(&name, &value, bytes)?;
+            } else if let Some(old) = section.properties.shift_remove(&name) {
+                *bytes -= size(&name, &old);
+            }
+        }
+        section.event_time = Some(time.into());
         entry.version += 1;
         Ok(())
     }
 
     /// Where what was reported is not what is desired, by service.
     pub(crate) fn differences(&self) -> impl Iterator<Item = (&str, Map<String, Value>)> {
-        self.0.iter().map(|(id, service)| {
+        self.services.iter().map(|(id, service)| {
             let different = service
                 .desired
                 .properties
@@ -103,7 +115,7 @@ impl Shadow {
 
     /// Of one service, or of all.
     pub(crate) fn to_json(&self, only: Option<&str>) -> Value {
-        self.0
+        self.services
             .iter()
             .filter(|(id, _)| only.is_none_or(|only| only == *id))
             .map(|(id, service)| {
@@ -117,25 +129,110 @@ impl Shadow {
             .collect()
     }
 
-    fn service(&mut self, id: &str) -> Result<&mut Service, String> {
-        if self.0.len() >= MAX && !self.0.contains_key(id) {
-            return Err(format!("more than {MAX} services"));
+    fn service(&mut self, id: &str) -> Result<(&mut Service, &mut usize), String> {
+        if !self.services.contains_key(id) {
+            if self.services.len() >= MAX {
+                return Err(format!("more than {MAX} services"));
+            }
+            take_room(&mut self.bytes, id.len(), 0)?;
         }
-        Ok(self.0.entry(id.into()).or_default())
+        let service = self.services.entry(id.into()).or_default();
+        Ok((service, &mut self.bytes))
     }
 }
 
 impl Section {
-    fn set(&mut self, name: &str, value: &Value) -> Result<(), String> {
+    fn set(&mut self, name: &str, value: &Value, bytes: &mut usize) -> Result<(), String> {
         if name.contains(['.', '$', '\0']) {
             return Err(format!(
                 "{name:?} cannot be a property of a shadow: it has a period, a dollar sign or a NUL"
             ));
         }
-        if self.properties.len() >= MAX && !self.properties.contains_key(name) {
+        let old = self.properties.get(name);
+        if self.properties.len() >= MAX && old.is_none() {
             return Err(format!("{name}: more than {MAX} properties"));
         }
+        let gone = old.map_or(0, |old| size(name, old));
+        take_room(bytes, size(name, value), gone).map_err(|why| format!("{name}: {why}"))?;
         self.properties.insert(name.into(), value.clone());
         Ok(())
+    }
+}
+
+/// Bytes of a property.
+fn size(name: &str, value: &Value) -> usize {
+    name.len() + value.to_string().len()
+}
+
+fn take_room(bytes: &mut usize, more: usize, less: usize) -> Result<(), String> {
+    let after = *bytes + more - less;
+    if after > MAX_BYTES && more > less {
+        return Err(format!(
+            "a shadow has no room for more than {MAX_BYTES} bytes"
+        ));
+    }
+    *bytes = after;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn properties(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn a_shadow_is_bounded() {
+        let mut shadow = Shadow::default();
+        let half = "x".repeat(MAX_BYTES / 2);
+        for (service, name, kept) in [
+            ("s", "a", true),
+            ("s", "b", false),
+            ("s", "a", true),
+            ("t", "c", false),
+        ] {
+            let mut report = properties(json!({ name: half }));
+            let wrong = shadow.report(service, &mut report, "now").unwrap();
+            assert_eq!(
+                (report.len(), wrong.len()),
+                (usize::from(kept), usize::from(!kept)),
+                "{name}"
+            );
+        }
+        // What is gone makes room.
+        shadow
+            .report("s", &mut properties(json!({"a": 1})), "now")
+            .unwrap();
+        let mut report = properties(json!({ "b": half }));
+        assert_eq!(shadow.report("s", &mut report, "now"), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_taken_back_leaves_nothing_behind() {
+        let mut shadow = Shadow::default();
+        shadow
+            .desire("s", properties(json!({"a": 1, "b": 2, "c": 3})), "now")
+            .unwrap();
+        shadow
+            .desire("s", properties(json!({"a": null})), "now")
+            .unwrap();
+        shadow
+            .report("s", &mut properties(json!({"b": 2})), "now")
+            .unwrap();
+        let (_, open) = shadow.differences().next().unwrap();
+        assert_eq!(Value::Object(open), json!({"c": 3}));
+        shadow.desire("s", Map::new(), "now").unwrap();
+        let reported = size("b", &json!(2));
+        assert_eq!(shadow.bytes, "s".len() + reported);
+    }
+
+    #[test]
+    fn names_that_the_platform_cannot_keep_are_named() {
+        let mut report = properties(json!({"a.b": 1, "$c": 2, "d": 3}));
+        let wrong = Shadow::default().report("s", &mut report, "now").unwrap();
+        assert_eq!(wrong.len(), 2);
+        assert_eq!(Value::Object(report), json!({"d": 3}));
     }
 }
