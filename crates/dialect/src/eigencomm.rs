@@ -293,6 +293,8 @@ pub const COMMANDS: &[&Command] = &[
         ]),
     &Command::new("+ECMTCFG=\"cloud\"", "Cloud and data type", "firmware, atec_mqtt.c; stored, unused")
         .set(&[ID, Param::int("cloudtype", 0, 255).optional(), Param::int("datatype", 0, 255).with_previous()]),
+    &Command::new("+ECMTCFG=\"ssl\"", "TLS: a CA certificate, as Base64 without the lines around it, or a pre-shared key", "firmware, atec_mqtt.c: \"ca\",<certificate>[,<hostname>], \"psk\",<key>,<identity>, \"ecc\",<key>; no tcpconnectID. Any of them makes the connection TLS, and with a certificate the server is checked against it and its name. MQTTTls.c: TLS 1.2; +ECMTOPEN: 0,0 also when the handshake fails. No certificate of its own: there is no command for one")
+        .set(&[Param::text("ssl_type", 8), Param::text("key", 4000).optional(), Param::text("name", 255).optional()]),
     &Command::new("+ECMTCFG=\"echomode\"", "Echo in data mode", "firmware, atec_mqtt.c; stored, unused")
         .set(&[ID, Param::one_of("mode", &[0, 1]).optional()]),
     &Command::new("+ECMTCFG=\"dataformat\"", "Text or hexadecimal", "firmware, atec_mqtt.c; stored, unused")

@@ -309,6 +309,39 @@ pub const SNTPTIME: Line = Line::new(
     "Local time as asctime has it; 1970 until it was set.",
 );
 
+/// `+SYSMFG:"<namespace>","<key>",<type>,<length>,<value>`
+pub const SYSMFG: Line = Line::new(
+    "+SYSMFG",
+    &[
+        Lit("+SYSMFG:"),
+        Quoted("namespace"),
+        Lit(","),
+        Quoted("key"),
+        Lit(","),
+        Int("type"),
+        Lit(","),
+        Int("length"),
+        Lit(","),
+        Sized("value"),
+    ],
+    "A value, as many bytes as its length says; a list has the namespace alone, or namespace, key and type.",
+);
+/// `+SYSFLASH:"<partition>",<type>,<subtype>,<addr>,<size>`
+pub const SYSFLASH: Line = Line::new(
+    "+SYSFLASH",
+    &[
+        Lit("+SYSFLASH:"),
+        Quoted("partition"),
+        Lit(","),
+        Int("type"),
+        Lit(","),
+        Int("subtype"),
+        Lit(","),
+        Bare("addr and size"),
+    ],
+    "A partition; address and size in hexadecimal.",
+);
+
 const LINK: Param = Param::one_of("LinkID", &[0]);
 const TOPIC: Param = Param::quoted("topic", 128, Backslash);
 const QOS: Param = Param::int("qos", 0, 2);
@@ -399,6 +432,18 @@ pub const ESP8266: &[&Command] = &[
 
 /// What the ESP32-C3 has of its own.
 pub const ESP32C3: &[&Command] = &[
+    &Command::new("+SYSMFG", "Values that a factory writes: certificates in mqtt_ca, mqtt_cert, mqtt_key, client_ca, client_cert, client_key", "3.3: operation 0 erase, 1 read, 2 write; type 1 to 6 u8, i8, u16, i16, u32, i32, 7 string, 8 binary; of strings and binaries the value is the length, and as many bytes follow after the prompt. lib: the key of a namespace with one certificate is its name")
+        .set(&[
+            Param::int("operation", 0, 2),
+            Param::quoted("namespace", 15, Backslash).optional(),
+            Param::quoted("key", 15, Backslash).optional(),
+            Param::int("type or offset", 0, 0x7fff_ffff).optional(),
+            Param::int("value or length", -0x8000_0000, 0xffff_ffff).optional(),
+        ])
+        .read().replies(&[&SYSMFG]),
+    &Command::new("+SYSFLASH", "Partitions", "3.3; lib: the list. Erasing all of mfg_nvs works; inferred: nothing else does here")
+        .set(&[Param::int("operation", 0, 2), Param::quoted("partition", 16, Backslash), Param::int("offset", 0, 0x7fff_ffff).optional(), Param::int("length", 0, 0x7fff_ffff).optional()])
+        .read().replies(&[&SYSFLASH]),
     &Command::new("+CIPSNTPINTV", "Interval of SNTP", "3.3; stored")
         .set(&[Param::int("interval second", 15, 4_294_967)])
         .read()
@@ -410,7 +455,7 @@ pub const ESP32C3: &[&Command] = &[
     &Command::new(
         "+MQTTUSERCFG",
         "MQTT user: 1 TCP, 2 to 5 TLS, 6 WebSocket, 7 to 10 with TLS",
-        "3.3. Schemes 3 to 5 and 8 to 10 want certificates that this module has no place for: MQTTCONN fails",
+        "3.3: 3 and 5 check the server against mqtt_ca and its dates against the clock, 4 and 5 show mqtt_cert with mqtt_key; 7 to 10 as 2 to 5. lib: they are read by MQTTCONN. Inferred: the error when one is missing, 0x6021, 0x6023 or 0x6025",
     )
     .set(&[
         LINK,
@@ -462,7 +507,7 @@ pub const ESP32C3: &[&Command] = &[
     &Command::new("+MQTTUNSUB", "Unsubscribe", UNSUB)
         .set(&[LINK, TOPIC, TIMEOUT])
         .replies(&[&NO_UNSUBSCRIBE]),
-    &Command::new("+MQTTALPN", "Names for TLS's ALPN", "3.3; stored").set(&[
+    &Command::new("+MQTTALPN", "Names for TLS's ALPN", "3.3").set(&[
         LINK,
         Param::int("alpn_counts", 0, 5),
         ALPN,
@@ -471,7 +516,7 @@ pub const ESP32C3: &[&Command] = &[
         ALPN,
         ALPN,
     ]),
-    &Command::new("+MQTTSNI", "Name for TLS's SNI", "3.3; stored")
+    &Command::new("+MQTTSNI", "Name for TLS's SNI", "3.3. Inferred: the certificate must bear it when it is checked, as with esp-tls; without it no name is sent or checked")
         .set(&[LINK, Param::quoted("sni", 128, Backslash)]),
 ];
 
@@ -552,7 +597,7 @@ pub const COMMON: &[&Command] = &[
     &Command::new("+CIPSTARTEX", "Open a link; the module numbers it", "2.2: as CIPSTART, without the number after AT+CIPMUX=1. Inferred: the lowest free one")
         .set(&[TYPE, REMOTE, REMOTE_PORT, KEEP, LOCAL])
         .replies(&[&CONNECT, &CONNECT_ID]),
-    &Command::new("+CIPSSLCCONF", "Certificates of a TLS link", "2.2; stored")
+    &Command::new("+CIPSSLCCONF", "Certificates of a TLS link", "2.2; lib: what of it is missing is said, and refused. Stored on the ESP8266")
         .set(&[Param::int("auth_mode or link ID", 0, 5), Param::int("pki_number or auth_mode", 0, 3).optional(), Param::int("ca_number or pki_number", 0, 3).optional(), Param::int("ca_number", 0, 3).optional()]).read()
         .replies(&[&Line::new("+CIPSSLCCONF", &[Lit("+CIPSSLCCONF:"), Int("link ID"), Lit(","), Int("auth_mode"), Lit(","), Int("pki_number"), Lit(","), Int("ca_number")], "auth_mode: 0 none, 1 the client's, 2 the server's, 3 both.")]),
     &Command::new("+CIPSEND", "Send so many bytes after the prompt; without a length: passthrough", "2.2; MAME: +++ alone gives it up")

@@ -270,12 +270,19 @@ const NT35E: Model = Model {
     commands: &[eigencomm::COMMANDS, network::COMMANDS, basic::COMMANDS],
     as_written: &[],
     gaps: &[
-        "TLS",
+        "Of TLS: the firmware's limit of 4096 bytes to a record; suites with static ECDH",
         "Credentials of Alibaba's cloud: `\"cloud\"` and `\"aliauth\"` are stored, and nothing is computed from them",
         "`AT+CPSMS`, `AT+CEDRXS`, `AT+ECURC` and the sleep modes: the module never sleeps",
         "Sockets of the host's own, HTTP, CoAP and LwM2M",
     ],
-    suites: &[],
+    // Source: firmware, config_ec_ssl_mqtt.h and the order of mbedTLS 2.6.
+    suites: &[
+        0xc02c, 0xc030, 0x009f, 0xc0ad, 0xc09f, 0xc024, 0xc028, 0x006b, 0xc00a, 0xc014, 0x0039,
+        0xc0af, 0xc0a3, 0xc02b, 0xc02f, 0x009e, 0xc0ac, 0xc09e, 0xc023, 0xc027, 0x0067, 0xc009,
+        0xc013, 0x0033, 0xc0ae, 0xc0a2, 0xc008, 0xc012, 0x0016, 0x009d, 0xc09d, 0x003d, 0x0035,
+        0xc032, 0xc02a, 0xc00f, 0xc02e, 0xc026, 0xc005, 0xc0a1, 0x009c, 0xc09c, 0x003c, 0x002f,
+        0xc031, 0xc029, 0xc00e, 0xc02d, 0xc025, 0xc004, 0xc0a0, 0x000a, 0xc00d, 0xc003,
+    ],
     cme: eigencomm::CME,
     // It tells why it starts: that is the family's business.
     boot: &[],
@@ -325,11 +332,13 @@ const BC26: Model = Model {
     ],
     as_written: &[quectel::BC26_AS_WRITTEN],
     gaps: &[
+        "Of `AT+QSSLCFG`: DTLS; sockets with TLS (`AT+QSSLOPEN`)",
         "Credentials of Alibaba's cloud: `\"aliauth\"` is stored, and nothing is computed from it",
         "Sleep: power saving is reported, and the serial line listens all the same",
         "Sockets of the host's own (`AT+QIOPEN`), CoAP, LwM2M and positioning",
     ],
-    suites: &[],
+    // Source: BC660K SSL, table 2. Inferred for the BC26, and the order.
+    suites: &[0x0035, 0x002f, 0x000a],
     cme: quectel::CME,
     // Source: BC26 AT §5.1: the boot loader's lines, which are no frames, and then +CPIN.
     boot: &[],
@@ -533,7 +542,8 @@ const ESP32C3: Model = Model {
     commands: &[espressif::ESP32C3, espressif::COMMON],
     as_written: &[],
     gaps: &[
-        "TLS with certificates: `AT+MQTTUSERCFG` with scheme 3 to 5 and 8 to 10, since there is no `AT+SYSMFG` yet: the handshake fails",
+        "What a factory has written: there are no certificates and no `factory_param` until `AT+SYSMFG` writes them, and the latter changes nothing",
+        "The bytes of a partition: of `AT+SYSFLASH` the list and erasing `mfg_nvs`",
         "UDP: `AT+CIPSTART` refuses it",
         "Servers of the module's own: `AT+CIPSERVER`, the access point (`AT+CWSAP`, `AT+CIPAP`), mDNS, SmartConfig, WPS",
         "`AT+CIPSENDEX`, `AT+SAVETRANSLINK`, `AT+CIPTCPOPT`",

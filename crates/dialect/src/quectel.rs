@@ -1,6 +1,7 @@
 //! BC26 and EC20: the QMT commands of Quectel.
 //!
 //! Sources: **BC26 AN** is the BC26 MQTT Application Note V1.1, **BC26 AT** its AT Commands Manual V1.1, **BC26 FW** strings of its firmware;
+//! **BC660K SSL** and **BC660K MQTT** are the SSL and MQTT Application Notes of the BC660K-GL, its successor, V1.1 and V1.2;
 //! **BG95 AN** the BG95 MQTT Application Note V1.1; **EC2x AT** the EC2x AT Commands Manual V2.0; **field** is code and logs that run
 //! on real modules. The body of the EC20's own application note was not to be had: what it prints is inferred from its successors.
 
@@ -435,6 +436,21 @@ pub const QFUPL: Line = Line::new(
     ],
     "Bytes taken, and the exclusive or of their 16-bit words in hexadecimal.",
 );
+/// `+QSSLCFG: <contextID>,<connectID>,"<type>",<checksum>`
+pub const QSSLCFG_CERTIFICATE: Line = Line::new(
+    "+QSSLCFG",
+    &[
+        Lit("+QSSLCFG: "),
+        Int("contextID"),
+        Lit(","),
+        Int("connectID"),
+        Lit(","),
+        Quoted("type"),
+        Lit(","),
+        Int("checksum"),
+    ],
+    "A certificate or key: checksum is how many bytes it has.",
+);
 /// `+QFLST: "<name>",<size>`
 pub const QFLST: Line = Line::new(
     "+QFLST",
@@ -657,6 +673,9 @@ pub const COMMON: &[&Command] = &[
         .replies(&[&crate::network::DIGITS]),
 ];
 
+const NB_CONTEXT: Param = Param::int("SSL_contextID", 1, 3);
+const NB_CONNECTION: Param = Param::int("SSL_connectID", 0, 5);
+
 /// What the BC26 has.
 pub const BC26: &[&Command] = &[
     &Command::new("+QMTCFG", "Configure", "BC26 AN §3.2.1").test(&[
@@ -668,7 +687,23 @@ pub const BC26: &[&Command] = &[
         "+QMTCFG: \"will\",(0-5),(0,1),(0-2),(0,1),\"will_topic\",\"will_msg\"",
         "+QMTCFG: \"version\",(0-5),(3,4)",
         "+QMTCFG: \"aliauth\",(0-5),\"productkey\",\"devicename\",\"devicesecret\"",
+        "+QMTCFG: \"ssl\",(0-5),(0,1),(1-3),(0-5)",
     ]),
+    &Command::new("+QMTCFG=\"ssl\"", "TLS, with a context and connection of QSSLCFG", "field: BC26 and BC66 firmware later than the BC26 AN; BC660K MQTT §3.3.1. Inferred: its line in the test form")
+        .set(&[ID, Param::one_of("SSL_enable", &[0, 1]).optional(), NB_CONTEXT.optional(), NB_CONNECTION.with_previous()]),
+    &Command::new("+QSSLCFG", "TLS contexts; certificates and keys in PEM are typed in", "BC660K SSL §2.3.1: seclevel 0 no check, 1 the server's certificate, 2 both; sslversion 1 TLS 1.0, 2 1.1, 3 1.2, 4 all; timeout in seconds. Certificates stay without power, nothing else does. field: BC66 logs, context 1 to 3 and connection 0 to 5. Inferred for the BC26: a certificate of up to 4096 bytes, 60 s for the data")
+        .set(&[NB_CONTEXT, NB_CONNECTION, Param::text("type", 16).optional(), Param::int("value", 0, 65_535).optional(), Param::int("recv_data_format", 0, 1).optional()])
+        .test(&[
+            "+QSSLCFG: (1-3),(0-5),\"seclevel\",(0-2)",
+            "+QSSLCFG: (1-3),(0-5),\"sslversion\",(1-4)",
+            "+QSSLCFG: (1-3),(0-5),\"dataformat\",(0,1),(0,1)",
+            "+QSSLCFG: (1-3),(0-5),\"timeout\",(10-300)",
+            "+QSSLCFG: (1-3),(0-5),\"debug\",(0-4)",
+            "+QSSLCFG: (1-3),(0-5),\"cacert\"",
+            "+QSSLCFG: (1-3),(0-5),\"clientcert\"",
+            "+QSSLCFG: (1-3),(0-5),\"clientkey\"",
+        ])
+        .replies(&[&QSSLCFG_CERTIFICATE]),
     &Command::new("+QMTCFG=\"echomode\"", "Echo in data mode", "BC26 AN §3.2.1").set(&[ID, Param::one_of("echo_mode", &[0, 1]).optional()]),
     &Command::new("+QMTCFG=\"dataformat\"", "0 text, 1 hexadecimal, each way", "BC26 AN §3.2.1").set(&[ID, Param::one_of("send_data_format", &[0, 1]).optional(), Param::one_of("recv_data_format", &[0, 1]).optional()]),
     &Command::new("+QMTOPEN", "Open the connection", "BC26 AN §3.2.2; inferred: which error is 4 and which 5")

@@ -11,6 +11,7 @@ pub mod client;
 pub mod clock;
 pub mod commands;
 pub mod doctor;
+pub mod flash;
 pub mod line;
 pub mod net;
 pub mod port;

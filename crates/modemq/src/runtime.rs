@@ -1,6 +1,7 @@
 //! Runs a module: its serial line on a port, its links on TCP.
 
 use crate::clock::Clock;
+use crate::flash::FlashFolder;
 use crate::net::Resolver;
 use crate::port::Port;
 use crate::stream::Stream;
@@ -19,6 +20,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 /// Bytes for a host that does not read; what comes beyond them is lost, as it is on a wire.
 const SERIAL_BACKLOG: usize = 64 * 1024;
@@ -42,13 +44,14 @@ pub struct Host {
     resolver: Resolver,
     links: Vec<Link>,
     /// Links that are being opened. One that the module closes meanwhile is not among them any more.
-    opening: Vec<LinkId>,
+    opening: Vec<(LinkId, AbortHandle)>,
     serial: Vec<u8>,
     lost: usize,
     /// What the tasks that resolve and connect have found.
     found: (mpsc::UnboundedSender<Found>, mpsc::UnboundedReceiver<Found>),
     events: mpsc::UnboundedReceiver<NetworkEvent>,
     trace: Option<(Rc<RefCell<Writer>>, Option<usize>)>,
+    flash: Option<FlashFolder>,
 }
 
 struct Link {
@@ -92,6 +95,7 @@ impl Host {
             found: mpsc::unbounded_channel(),
             events,
             trace: None,
+            flash: None,
         };
         (host, sender)
     }
@@ -103,6 +107,13 @@ impl Host {
         self
     }
 
+    /// Keeps the flash of the module there.
+    #[must_use]
+    pub fn with_flash(mut self, folder: FlashFolder) -> Self {
+        self.flash = Some(folder);
+        self
+    }
+
     /// Where it is reached.
     pub fn port(&self) -> &Port {
         &self.port
@@ -111,11 +122,11 @@ impl Host {
     /// Runs until the port ends.
     ///
     /// # Errors
-    /// The port is broken.
+    /// The port is broken, or the flash cannot be written: what the module says OK to would be lost.
     pub async fn run(mut self) -> io::Result<()> {
         let mut buffer = vec![0; 1024];
         loop {
-            self.act();
+            self.act()?;
             let deadline = self.next_deadline();
             let (serial, port, links, module) =
                 (&self.serial, &self.port, &self.links, &self.module);
@@ -123,8 +134,7 @@ impl Host {
                 read = port.read(&mut buffer) => {
                     let n = read?;
                     if n == 0 {
-                        self.finish().await;
-                        return Ok(());
+                        return self.finish().await;
                     }
                     self.module.receive(self.clock.now(), &buffer[..n]);
                 }
@@ -133,7 +143,7 @@ impl Host {
                     self.serial.drain(..n);
                     self.report_loss();
                 }
-                ready = poll_fn(|context| poll_links(links, module, context)) => SCRATCH.with_borrow_mut(|scratch| self.serve(&ready, scratch)),
+                ready = poll_fn(|context| poll_links(links, module, context)) => SCRATCH.with_borrow_mut(|scratch| self.serve(&ready, scratch))?,
                 Some(found) = self.found.1.recv() => self.take(found),
                 Some(event) = self.events.recv() => self.module.network(self.clock.now(), event),
                 () = self.clock.sleep_until(deadline) => {
@@ -146,20 +156,21 @@ impl Host {
     }
 
     /// The port has ended: what the module still says is printed.
-    async fn finish(&mut self) {
+    async fn finish(&mut self) -> io::Result<()> {
         let limit = self.clock.now() + Duration::from_secs(1);
         while let Some(deadline) = self.module.next_deadline()
             && deadline < limit
         {
             self.clock.sleep_until(Some(deadline)).await;
             self.module.advance(self.clock.now());
-            self.act();
+            self.act()?;
         }
         while !self.serial.is_empty()
             && let Ok(n @ 1..) = self.port.write(&self.serial).await
         {
             self.serial.drain(..n);
         }
+        Ok(())
     }
 
     fn next_deadline(&self) -> Option<Instant> {
@@ -168,7 +179,7 @@ impl Host {
     }
 
     /// Does what the module wants done.
-    fn act(&mut self) {
+    fn act(&mut self) -> io::Result<()> {
         while let Some(output) = self.module.poll_output() {
             match output {
                 Output::Serial(bytes) => {
@@ -184,13 +195,13 @@ impl Host {
                     port,
                     transport,
                 } => {
-                    self.opening.push(link);
                     let (resolver, sender) = (self.resolver.clone(), self.found.0.clone());
-                    tokio::spawn(async move {
+                    let task = tokio::spawn(async move {
                         let result = open(&resolver, &host, port, &transport).await;
                         // The module may be gone by now.
                         let _ = sender.send(Found::Connected(link, result));
                     });
+                    self.opening.push((link, task.abort_handle()));
                 }
                 Output::Send { link, bytes } => {
                     if let Some(link) = self.links.iter_mut().find(|own| own.id == link) {
@@ -199,7 +210,7 @@ impl Host {
                     }
                 }
                 Output::Close { link } => {
-                    self.opening.retain(|own| *own != link);
+                    self.give_up(link);
                     let until = self.clock.now() + LINGER;
                     if let Some(link) = self.links.iter_mut().find(|own| own.id == link) {
                         link.closed = Some(until);
@@ -207,7 +218,7 @@ impl Host {
                     }
                 }
                 Output::Abort { link } => {
-                    self.opening.retain(|own| *own != link);
+                    self.give_up(link);
                     if let Some(index) = self.links.iter().position(|own| own.id == link) {
                         self.links.swap_remove(index).stream.abort();
                     }
@@ -220,6 +231,11 @@ impl Host {
                             .map(|found| found.iter().map(std::net::SocketAddr::ip).collect());
                         let _ = sender.send(Found::Resolved(query, result));
                     });
+                }
+                Output::Flash { item, content } => {
+                    if let Some(folder) = &mut self.flash {
+                        folder.apply(&item, content.as_ref())?;
+                    }
                 }
                 Output::Baud(baud) => {
                     if let Err(error) = self.port.set_baud(baud) {
@@ -238,9 +254,17 @@ impl Host {
         if self.links.is_empty() {
             self.links = Vec::new();
         }
+        Ok(())
     }
 
-    fn serve(&mut self, ready: &Ready, buffer: &mut [u8]) {
+    /// Nobody waits for a link any more that is being opened: what it has come to by now ends.
+    fn give_up(&mut self, link: LinkId) {
+        if let Some(index) = self.opening.iter().position(|(own, _)| *own == link) {
+            self.opening.swap_remove(index).1.abort();
+        }
+    }
+
+    fn serve(&mut self, ready: &Ready, buffer: &mut [u8]) -> io::Result<()> {
         let now = self.clock.now();
         match *ready {
             Ready::Writable(index) => self.links[index].write(),
@@ -248,7 +272,7 @@ impl Host {
                 let link = &mut self.links[index];
                 let (id, closed) = (link.id, link.closed.is_some());
                 let event = match link.stream.try_read(buffer) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                     Ok(0) => LinkEvent::Closed,
                     Ok(n) => LinkEvent::Data(&buffer[..n]),
                     Err(_) => LinkEvent::Reset,
@@ -258,7 +282,7 @@ impl Host {
                 } else if !closed {
                     let over = !matches!(event, LinkEvent::Data(_));
                     self.module.receive_link(now, id, event);
-                    self.act();
+                    self.act()?;
                     if over {
                         self.links.retain(|link| link.id != id);
                     }
@@ -273,12 +297,13 @@ impl Host {
             let link = self.links.swap_remove(index);
             self.module.receive_link(now, link.id, LinkEvent::Reset);
         }
+        Ok(())
     }
 
     fn take(&mut self, found: Found) {
         let now = self.clock.now();
         if let Found::Connected(id, _) = &found {
-            let Some(index) = self.opening.iter().position(|own| own == id) else {
+            let Some(index) = self.opening.iter().position(|(own, _)| own == id) else {
                 return;
             };
             self.opening.swap_remove(index);

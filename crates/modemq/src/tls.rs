@@ -30,12 +30,40 @@ const SUITES: &[(u16, &str)] = &[
     (0x0004, "RC4-MD5"),
     (0x0005, "RC4-SHA"),
     (0x000a, "DES-CBC3-SHA"),
+    (0x0016, "DHE-RSA-DES-CBC3-SHA"),
     (0x002f, "AES128-SHA"),
+    (0x0033, "DHE-RSA-AES128-SHA"),
     (0x0035, "AES256-SHA"),
+    (0x0039, "DHE-RSA-AES256-SHA"),
     (0x003c, "AES128-SHA256"),
     (0x003d, "AES256-SHA256"),
+    (0x0067, "DHE-RSA-AES128-SHA256"),
+    (0x006b, "DHE-RSA-AES256-SHA256"),
+    (0x008b, "PSK-3DES-EDE-CBC-SHA"),
+    (0x008c, "PSK-AES128-CBC-SHA"),
+    (0x008d, "PSK-AES256-CBC-SHA"),
+    (0x008f, "DHE-PSK-3DES-EDE-CBC-SHA"),
+    (0x0090, "DHE-PSK-AES128-CBC-SHA"),
+    (0x0091, "DHE-PSK-AES256-CBC-SHA"),
+    (0x0093, "RSA-PSK-3DES-EDE-CBC-SHA"),
+    (0x0094, "RSA-PSK-AES128-CBC-SHA"),
+    (0x0095, "RSA-PSK-AES256-CBC-SHA"),
     (0x009c, "AES128-GCM-SHA256"),
     (0x009d, "AES256-GCM-SHA384"),
+    (0x009e, "DHE-RSA-AES128-GCM-SHA256"),
+    (0x009f, "DHE-RSA-AES256-GCM-SHA384"),
+    (0x00a8, "PSK-AES128-GCM-SHA256"),
+    (0x00a9, "PSK-AES256-GCM-SHA384"),
+    (0x00aa, "DHE-PSK-AES128-GCM-SHA256"),
+    (0x00ab, "DHE-PSK-AES256-GCM-SHA384"),
+    (0x00ac, "RSA-PSK-AES128-GCM-SHA256"),
+    (0x00ad, "RSA-PSK-AES256-GCM-SHA384"),
+    (0x00ae, "PSK-AES128-CBC-SHA256"),
+    (0x00af, "PSK-AES256-CBC-SHA384"),
+    (0x00b2, "DHE-PSK-AES128-CBC-SHA256"),
+    (0x00b3, "DHE-PSK-AES256-CBC-SHA384"),
+    (0x00b6, "RSA-PSK-AES128-CBC-SHA256"),
+    (0x00b7, "RSA-PSK-AES256-CBC-SHA384"),
     (0xc007, "ECDHE-ECDSA-RC4-SHA"),
     (0xc008, "ECDHE-ECDSA-DES-CBC3-SHA"),
     (0xc009, "ECDHE-ECDSA-AES128-SHA"),
@@ -52,6 +80,31 @@ const SUITES: &[(u16, &str)] = &[
     (0xc02c, "ECDHE-ECDSA-AES256-GCM-SHA384"),
     (0xc02f, "ECDHE-RSA-AES128-GCM-SHA256"),
     (0xc030, "ECDHE-RSA-AES256-GCM-SHA384"),
+    (0xc034, "ECDHE-PSK-3DES-EDE-CBC-SHA"),
+    (0xc035, "ECDHE-PSK-AES128-CBC-SHA"),
+    (0xc036, "ECDHE-PSK-AES256-CBC-SHA"),
+    (0xc037, "ECDHE-PSK-AES128-CBC-SHA256"),
+    (0xc038, "ECDHE-PSK-AES256-CBC-SHA384"),
+    (0xc09c, "AES128-CCM"),
+    (0xc09d, "AES256-CCM"),
+    (0xc09e, "DHE-RSA-AES128-CCM"),
+    (0xc09f, "DHE-RSA-AES256-CCM"),
+    (0xc0a0, "AES128-CCM8"),
+    (0xc0a1, "AES256-CCM8"),
+    (0xc0a2, "DHE-RSA-AES128-CCM8"),
+    (0xc0a3, "DHE-RSA-AES256-CCM8"),
+    (0xc0a4, "PSK-AES128-CCM"),
+    (0xc0a5, "PSK-AES256-CCM"),
+    (0xc0a6, "DHE-PSK-AES128-CCM"),
+    (0xc0a7, "DHE-PSK-AES256-CCM"),
+    (0xc0a8, "PSK-AES128-CCM8"),
+    (0xc0a9, "PSK-AES256-CCM8"),
+    (0xc0aa, "DHE-PSK-AES128-CCM8"),
+    (0xc0ab, "DHE-PSK-AES256-CCM8"),
+    (0xc0ac, "ECDHE-ECDSA-AES128-CCM"),
+    (0xc0ad, "ECDHE-ECDSA-AES256-CCM"),
+    (0xc0ae, "ECDHE-ECDSA-AES128-CCM8"),
+    (0xc0af, "ECDHE-ECDSA-AES256-CCM8"),
 ];
 
 /// A cipher suite by its number, as `0X0035`.
@@ -172,6 +225,27 @@ fn client_context(tls: &Tls) -> Result<(SslContext, Vec<String>), String> {
     if let Some((certificate, key)) = &tls.identity {
         set_identity(&mut builder, "client", certificate, key)?;
     }
+    if !tls.protocols.is_empty() {
+        let lengths = tls.protocols.iter().filter_map(|name| {
+            let len = u8::try_from(name.len()).ok().filter(|len| *len > 0)?;
+            Some([&[len], name.as_bytes()].concat())
+        });
+        let list = lengths.collect::<Vec<_>>().concat();
+        builder.set_alpn_protos(&list).map_err(words)?;
+    }
+    if let Some(psk) = tls.psk.clone() {
+        builder.set_psk_client_callback(move |_, _, identity, key| {
+            // OpenSSL wants the identity as a C string.
+            let fits = psk.identity.len() < identity.len() && psk.key.len() <= key.len();
+            if !fits {
+                return Ok(0);
+            }
+            identity[..psk.identity.len()].copy_from_slice(&psk.identity);
+            identity[psk.identity.len()] = 0;
+            key[..psk.key.len()].copy_from_slice(&psk.key);
+            Ok(psk.key.len())
+        });
+    }
     Ok((builder.build(), missing))
 }
 
@@ -208,8 +282,8 @@ fn set_checks(param: &mut X509VerifyParamRef, tls: &Tls) -> Result<(), String> {
     param.set_flags(flags).map_err(words)?;
     if let Some(name) = &tls.expected_name {
         match name.parse::<IpAddr>() {
-            Ok(address) => param.set_ip(address),
-            Err(_) => param.set_host(name),
+            Ok(address) if tls.checks_addresses => param.set_ip(address),
+            _ => param.set_host(name),
         }
         .map_err(words)?;
     }

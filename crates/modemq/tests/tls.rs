@@ -72,32 +72,6 @@ fn open(host: &mut Host, to: SocketAddr, wanted: &str) {
     );
 }
 
-#[test]
-fn an_esp32_c3_connects_without_certificates() {
-    let folder = certificates();
-    let (_broker, [tls, _]) = Broker::ours_with_tls(&folder.0, &[]);
-    let (_module, mut host) = Host::with_module("esp32c3", &["--pace", "fast"]);
-    host.send(b"ATE0\r\n");
-    host.wait_for("ATE0\r\n\r\nOK\r\n");
-    host.send(b"AT+CWJAP=\"any\",\"\"\r\n");
-    host.expect("WIFI CONNECTED\r\nWIFI GOT IP\r\n\r\nOK\r\n");
-    let port = tls.port();
-    for (scheme, connected) in [(2, true), (3, false)] {
-        host.send(format!("AT+MQTTUSERCFG=0,{scheme},\"id\",\"\",\"\",0,0,\"\"\r\n").as_bytes());
-        host.expect("\r\nOK\r\n");
-        host.send(format!("AT+MQTTCONN=0,\"127.0.0.1\",{port},0\r\n").as_bytes());
-        if connected {
-            host.expect(&format!(
-                "+MQTTCONNECTED:0,{scheme},\"127.0.0.1\",\"{port}\",\"\",0\r\n\r\nOK\r\n"
-            ));
-            host.send(b"AT+MQTTCLEAN=0\r\n");
-            host.expect("+MQTTDISCONNECTED:0\r\n\r\nOK\r\n");
-        } else {
-            host.expect("+MQTTDISCONNECTED:0\r\n\r\nERROR\r\n");
-        }
-    }
-}
-
 /// The six suites of the tutorial have no ECDHE: a server that wants it is out of reach for the Air700EAQ, as on hardware.
 #[test]
 fn a_strict_server_takes_who_has_its_suite() {

@@ -1,5 +1,6 @@
 //! What goes into a module and what comes out of it.
 
+use crate::flash::{Content, Flash, FlashItem};
 use crate::tls::Tls;
 use instant::Instant;
 use std::fmt;
@@ -33,7 +34,7 @@ pub enum LinkEvent<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transport {
     /// TLS.
-    pub tls: Option<Tls>,
+    pub tls: Option<Box<Tls>>,
     /// A WebSocket on top, at this path of the server; the bytes of a link are then the payload of its binary messages.
     pub websocket: Option<String>,
 }
@@ -182,6 +183,13 @@ pub enum Output {
         query: QueryId,
         /// The name.
         host: String,
+    },
+    /// The flash changes; only with [`Config::flash`]. It comes before the reply that tells of it.
+    Flash {
+        /// What is written or deleted.
+        item: FlashItem,
+        /// All that it holds now; `None`: it is gone. A folder holds nothing.
+        content: Option<Content>,
     },
     /// The UART changes to this many bits per second.
     Baud(u32),
@@ -339,6 +347,9 @@ pub struct Config {
     pub baud: Option<u32>,
     /// Whether the tutorials' own forms are taken where the firmware refuses them; the trace marks each.
     pub as_written: bool,
+    /// What the flash holds at the start; then its changes come out as [`Output::Flash`]. `None`: it is empty, and lives in
+    /// memory.
+    pub flash: Option<Flash>,
     /// Whether [`Output::Trace`] is wanted.
     pub trace: bool,
 }

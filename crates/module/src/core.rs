@@ -6,11 +6,13 @@ use crate::api::{
 };
 use crate::clock::Clock;
 use crate::files::Files;
-use crate::radio::{Change, Radio};
+use crate::flash::{Area, Content, Kept};
+use crate::radio::{Change, Radio, SavedApn};
+use crate::telling::Teller;
 use crate::terminal::{DataMode, Frame, Terminal};
 use dialect::{Line, Model, Syntax, Value, basic, espressif, reply};
 use instant::Instant;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -40,6 +42,10 @@ impl Outcome {
     // Inferred: "Param value range beyond" of the Luat table; no log shows one.
     pub(crate) const BAD_VALUE: Outcome = Outcome::Cme(793);
 }
+
+/// The settings of AT&W, and the APN of AT+CPNETAPN, in the flash.
+const SAVED: &str = "AT&W";
+const SAVED_APN: &str = "CPNETAPN";
 
 /// Bytes that are under way from the peers at a time.
 const ARRIVING_MAX: usize = 64 * 1024;
@@ -105,8 +111,10 @@ pub(crate) struct Core {
     pub(crate) radio: Radio,
     pub(crate) clock: Clock,
     pub(crate) files: Files,
-    /// Settings that survive a reboot without AT&W, by name.
-    pub(crate) kept: BTreeMap<String, String>,
+    /// Settings that survive a reboot, by name.
+    pub(crate) kept: Kept,
+    /// Certificates and keys that are in no file, by name.
+    pub(crate) certificates: Kept,
     pub(crate) out: VecDeque<Output>,
     /// What is under way from the peers, in the order of its arrival.
     arriving: VecDeque<(Instant, LinkId, Parcel)>,
@@ -123,6 +131,7 @@ pub(crate) struct Core {
     info_is_secret: bool,
     /// Why the module last started: the number that `AT*EXINFO?` prints.
     pub(crate) boot_reason: u8,
+    pub(crate) teller: Teller,
     power: bool,
     /// It listens to the serial line: not before it has booted.
     pub(crate) booted: bool,
@@ -135,8 +144,9 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(now: Instant, model: &'static Model, config: Config) -> Self {
+    pub(crate) fn new(now: Instant, model: &'static Model, mut config: Config) -> Self {
         let factory = Settings::factory(model, &config);
+        let flash = config.flash.take();
         let mut core = Self {
             now,
             model,
@@ -145,8 +155,9 @@ impl Core {
             terminal: new_terminal(model, &config),
             radio: Radio::new(&config.radio),
             clock: Clock::new(now, config.unix_time),
-            files: Files::new(model.limits.flash),
-            kept: BTreeMap::new(),
+            files: Files::new(model.limits.flash, flash.is_some()),
+            kept: Kept::new(Area::Setting, flash.as_ref()),
+            certificates: Kept::new(Area::Certificate, flash.as_ref()),
             out: VecDeque::new(),
             arriving: VecDeque::new(),
             arriving_len: 0,
@@ -155,6 +166,7 @@ impl Core {
             info_is_open: false,
             info_is_secret: false,
             boot_reason: 0,
+            teller: Teller::default(),
             power: false,
             booted: false,
             finds_rate: false,
@@ -163,8 +175,48 @@ impl Core {
             new_baud: false,
             config,
         };
+        let homeless = flash.map(|flash| core.files.load(&flash));
+        for (item, error) in homeless.unwrap_or_default() {
+            core.note(|| format!("{} of the flash left out: {error}", item.name));
+        }
+        let saved = core.kept.text(SAVED).and_then(Settings::from_text);
+        core.saved = saved.unwrap_or(factory);
+        core.radio.saved_apn = core.kept.text(SAVED_APN).and_then(SavedApn::from_text);
         core.power_on(Reboot::PowerCycle);
         core
+    }
+
+    /// What is to be done outside next. The flash comes first: what the module has said OK to is kept by then.
+    pub(crate) fn next_output(&mut self) -> Option<Output> {
+        let files = self.files.changes.pop().map(|item| {
+            let content = self.files.current(&item);
+            (item, content)
+        });
+        let kept = || {
+            [&mut self.certificates, &mut self.kept]
+                .into_iter()
+                .find_map(|kept| {
+                    let item = kept.changes.pop()?;
+                    let content = kept.get(&item.name).map(<[u8]>::to_vec);
+                    Some((item, content))
+                })
+        };
+        match files.or_else(kept) {
+            Some((item, content)) => Some(Output::Flash {
+                item,
+                content: content.map(Content),
+            }),
+            None => self.out.pop_front(),
+        }
+    }
+
+    /// Keeps the APN of AT+CPNETAPN over a reboot, or forgets it.
+    pub(crate) fn save_apn(&mut self, saved: Option<SavedApn>) {
+        match &saved {
+            Some(saved) => self.kept.insert(SAVED_APN, saved.to_text()),
+            None => drop(self.kept.remove(SAVED_APN)),
+        }
+        self.radio.saved_apn = saved;
     }
 
     /// Adds a line to the information response of the command that runs.
@@ -435,6 +487,20 @@ impl Core {
         }
     }
 
+    /// Tells the trace of a line of the host.
+    pub(crate) fn trace_typed(&mut self, line: &[u8]) {
+        if self.config.trace {
+            let told = self.teller.told(line);
+            self.trace(|| TraceKind::FromHost(told));
+        }
+    }
+
+    /// What the host typed, for a note.
+    pub(crate) fn typed(&mut self, bytes: &[u8]) -> String {
+        let told = self.teller.told(bytes.trim_ascii());
+        told.escape_ascii().to_string()
+    }
+
     pub(crate) fn note(&mut self, text: impl FnOnce() -> String) {
         self.trace(|| TraceKind::Note(text()));
     }
@@ -445,6 +511,7 @@ impl Core {
 
     pub(crate) fn save_settings(&mut self) {
         self.saved = self.settings;
+        self.kept.insert(SAVED, self.saved.to_text());
     }
 
     pub(crate) fn restore_settings(&mut self) {
@@ -592,6 +659,27 @@ fn new_terminal(model: &Model, config: &Config) -> Terminal {
 }
 
 impl Settings {
+    /// As the flash has them.
+    fn to_text(self) -> String {
+        let flags = [self.echo, self.verbose, self.quiet].map(u8::from);
+        let [echo, verbose, quiet] = flags;
+        format!("{echo} {verbose} {quiet} {} {}", self.cmee, self.rate)
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let numbers: Option<Vec<u32>> = text.split(' ').map(|part| part.parse().ok()).collect();
+        let &[echo, verbose, quiet, cmee, rate] = numbers?.as_slice() else {
+            return None;
+        };
+        Some(Self {
+            echo: echo == 1,
+            verbose: verbose == 1,
+            quiet: quiet == 1,
+            cmee: u8::try_from(cmee).ok().filter(|cmee| *cmee <= 2)?,
+            rate,
+        })
+    }
+
     fn factory(model: &Model, config: &Config) -> Self {
         Self {
             echo: model.defaults.echo,

@@ -1,5 +1,6 @@
 //! The module's flash: files and folders, with their limits.
 
+use crate::flash::{Area, Changes, Flash, FlashItem};
 use std::collections::BTreeMap;
 
 /// The file system of a module. It lives as long as the module, reboots included.
@@ -8,6 +9,7 @@ pub(crate) struct Files {
     /// By path from the root, without a slash before it; `None` is a folder.
     entries: BTreeMap<String, Option<Vec<u8>>>,
     capacity: usize,
+    pub(crate) changes: Changes,
 }
 
 /// Why something cannot be done with a file.
@@ -38,11 +40,47 @@ impl std::fmt::Display for FileError {
 }
 
 impl Files {
-    /// An empty file system of so many bytes.
-    pub(crate) fn new(capacity: usize) -> Self {
+    /// An empty file system of so many bytes; `watched` when its changes will be asked for.
+    pub(crate) fn new(capacity: usize, watched: bool) -> Self {
         Self {
             entries: BTreeMap::new(),
             capacity,
+            changes: Changes::new(watched),
+        }
+    }
+
+    /// Takes over what the flash holds at the start; returns what has no place.
+    pub(crate) fn load(&mut self, flash: &Flash) -> Vec<(FlashItem, FileError)> {
+        // Folders come before files, and each before what is in it: their names are in order.
+        let entries = flash.0.iter().filter_map(|(item, content)| {
+            let entry = match item.area {
+                Area::Folder => None,
+                Area::File => Some(content.0.clone()),
+                Area::Certificate | Area::Setting => return None,
+            };
+            Some((item, entry))
+        });
+        let mut homeless = Vec::new();
+        for (item, entry) in entries {
+            let len = entry.as_ref().map_or(0, Vec::len);
+            let fits = if len > self.free() || self.capacity == 0 {
+                Err(FileError::Full)
+            } else if normalise(item.name.as_bytes()).as_ref() == Ok(&item.name) {
+                self.enter(&item.name, entry)
+            } else {
+                Err(FileError::Path)
+            };
+            homeless.extend(fits.err().map(|error| (item.clone(), error)));
+        }
+        homeless
+    }
+
+    /// What a changed file or folder is now: nothing, or its content.
+    pub(crate) fn current(&self, item: &FlashItem) -> Option<Vec<u8>> {
+        match (item.area, self.entries.get(&item.name)?) {
+            (Area::Folder, None) => Some(Vec::new()),
+            (Area::File, Some(content)) => Some(content.clone()),
+            _ => None,
         }
     }
 
@@ -74,6 +112,7 @@ impl Files {
             file.clear();
         }
         file.extend_from_slice(data);
+        self.changes.push(Area::File, &path);
         Ok(())
     }
 
@@ -89,6 +128,7 @@ impl Files {
         match self.entries.get(&path) {
             Some(Some(_)) => {
                 self.entries.remove(&path);
+                self.changes.push(Area::File, &path);
                 Ok(())
             }
             _ => Err(FileError::NotFound),
@@ -104,6 +144,7 @@ impl Files {
             return Err(FileError::NotEmpty);
         }
         self.entries.remove(&path);
+        self.changes.push(Area::Folder, &path);
         Ok(())
     }
 
@@ -116,7 +157,6 @@ impl Files {
         Ok(self.children(&path).collect())
     }
 
-    /// Bytes that are free.
     /// Every file by its path, with its size.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, usize)> {
         self.entries
@@ -124,16 +164,28 @@ impl Files {
             .filter_map(|(path, data)| Some((path.as_str(), data.as_ref()?.len())))
     }
 
+    /// Bytes that are free.
     pub(crate) fn free(&self) -> usize {
         let used: usize = self.entries.values().flatten().map(Vec::len).sum();
         self.capacity.saturating_sub(used)
     }
 
     fn insert(&mut self, path: &[u8], entry: Option<Vec<u8>>) -> Result<(), FileError> {
+        let path = normalise(path)?;
+        let area = if entry.is_some() {
+            Area::File
+        } else {
+            Area::Folder
+        };
+        self.enter(&path, entry)?;
+        self.changes.push(area, &path);
+        Ok(())
+    }
+
+    fn enter(&mut self, path: &str, entry: Option<Vec<u8>>) -> Result<(), FileError> {
         /// More than any module's table of contents holds.
         const ENTRIES_MAX: usize = 512;
-        let path = normalise(path)?;
-        if self.entries.contains_key(&path) {
+        if self.entries.contains_key(path) {
             return Err(FileError::Exists);
         }
         if let Some((folder, _)) = path.rsplit_once('/')
@@ -144,7 +196,7 @@ impl Files {
         if self.entries.len() >= ENTRIES_MAX {
             return Err(FileError::Full);
         }
-        self.entries.insert(path, entry);
+        self.entries.insert(path.into(), entry);
         Ok(())
     }
 
@@ -192,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_full_flash_takes_no_more() {
-        let mut files = Files::new(10);
+        let mut files = Files::new(10, false);
         assert_eq!(files.create(b"a"), Ok(()));
         assert_eq!(files.create(b"C:/a"), Err(FileError::Exists));
         assert_eq!(files.write(b"a", false, b"12345678"), Ok(()));
@@ -204,7 +256,7 @@ mod tests {
 
     #[test]
     fn folders_hold_files() {
-        let mut files = Files::new(100);
+        let mut files = Files::new(100, false);
         assert_eq!(files.create(b"/d/a"), Err(FileError::NotFound));
         assert_eq!(files.make_folder(b"/d"), Ok(()));
         assert_eq!(files.make_folder(b"/d/e"), Ok(()));

@@ -30,15 +30,18 @@ mod clock;
 mod core;
 mod family;
 mod files;
+mod flash;
 mod link;
 mod network;
 mod radio;
+mod telling;
 mod terminal;
 mod tls;
 mod wifi;
 
 pub use api::*;
-pub use tls::{Tls, TlsVersion};
+pub use flash::{Area, Content, Flash, FlashItem};
+pub use tls::{Psk, Tls, TlsVersion};
 
 use crate::core::{Core, Outcome};
 use crate::family::Family;
@@ -84,10 +87,9 @@ impl Module {
             let bytes = self.find_rate(bytes);
             self.process(bytes);
         } else if self.core.power_is_on() {
-            self.core.note(|| {
-                let text = bytes.trim_ascii().escape_ascii().to_string();
-                format!("{text} lost: the module is starting")
-            });
+            let text = self.core.typed(bytes);
+            self.core
+                .note(|| format!("{text} lost: the module is starting"));
         }
         self.settle();
     }
@@ -155,7 +157,7 @@ impl Module {
 
     /// What the module wants done, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.core.out.pop_front()
+        self.core.next_output()
     }
 
     /// When [`Module::advance`] must be called next; `None`: only after some input.
@@ -226,6 +228,10 @@ impl Module {
                 Input::Nothing => {}
                 Input::Line { line, lost } => {
                     self.leftover(&mut rest);
+                    if self.core.model.syntax == Syntax::V250 {
+                        // Many hosts end a line with CR LF: the LF is no part of the data that the command may take.
+                        rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+                    }
                     self.line(&line, lost);
                     // What the command changed holds before the next one is read.
                     while self.next_change() {}
@@ -262,7 +268,7 @@ impl Module {
     }
 
     fn line(&mut self, line: &[u8], lost: usize) {
-        self.core.trace(|| TraceKind::FromHost(line.to_vec()));
+        self.core.trace_typed(line);
         if self.core.model.syntax == Syntax::EspAt {
             self.esp_line(line, lost);
             return;
@@ -386,6 +392,9 @@ impl Module {
 
     fn finish_data(&mut self, end: DataEnd) {
         let (data, how) = self.core.terminal.take_data();
+        if how.secret {
+            self.core.teller.suspect();
+        }
         self.core.trace(|| {
             TraceKind::FromHost(if how.secret {
                 format!("<{} bytes of a file>", data.len()).into_bytes()

@@ -49,6 +49,29 @@ pub(crate) struct SavedApn {
     pub(crate) auth: u8,
 }
 
+impl SavedApn {
+    /// As the flash has it.
+    pub(crate) fn to_text(&self) -> String {
+        [
+            &*self.apn,
+            &self.user,
+            &self.password,
+            &self.auth.to_string(),
+        ]
+        .join("\0")
+    }
+
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        let [apn, user, password, auth] = text.split('\0').collect::<Vec<_>>().try_into().ok()?;
+        Some(Self {
+            apn: String::from(apn),
+            user: String::from(user),
+            password: String::from(password),
+            auth: auth.parse().ok()?,
+        })
+    }
+}
+
 /// The context that a module brings up by itself.
 pub(crate) const DEFAULT_CID: u8 = 1;
 

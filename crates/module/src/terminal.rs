@@ -126,6 +126,8 @@ enum Mode {
         how: DataMode,
         data: Vec<u8>,
         lost: usize,
+        /// When the prompt goes.
+        from: Instant,
         deadline: Option<Instant>,
     },
     /// Everything goes to the peer.
@@ -170,11 +172,22 @@ impl Terminal {
                 *bytes = &[];
                 Input::Data(DataEnd::Cancelled)
             }
+            // A LF that comes right behind the CR of the command line.
+            Mode::Data { from, data, .. }
+                if *bytes == b"\n"
+                    && now < *from
+                    && data.is_empty()
+                    && self.syntax == Syntax::V250 =>
+            {
+                *bytes = &[];
+                Input::Nothing
+            }
             Mode::Data {
                 how,
                 data,
                 lost,
                 deadline,
+                ..
             } => {
                 if !how.in_all {
                     *deadline = how.idle.map(|idle| now + idle);
@@ -322,6 +335,7 @@ impl Terminal {
         self.mode = Mode::Data {
             data: Vec::new(),
             lost: 0,
+            from: at,
             deadline: how.idle.map(|idle| at + idle),
             how,
         };

@@ -29,6 +29,15 @@ impl fmt::Display for TlsVersion {
     }
 }
 
+/// A pre-shared key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Psk {
+    /// Whose key it is.
+    pub identity: Vec<u8>,
+    /// The key itself.
+    pub key: Vec<u8>,
+}
+
 /// What a handshake offers, checks and shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Tls {
@@ -38,15 +47,22 @@ pub struct Tls {
     pub suites: Vec<u16>,
     /// The name in the ClientHello (SNI), when there is one.
     pub server_name: Option<String>,
+    /// The protocols that the ClientHello names (ALPN); none: it has no such extension.
+    pub protocols: Vec<String>,
     /// Whose signature the server's certificate must bear: certificates in PEM or DER, as they were written to the module.
     /// `None`: whatever the server shows is taken.
     pub authorities: Option<Vec<u8>>,
     /// The name that the server's certificate must bear, when that is checked.
     pub expected_name: Option<String>,
+    /// Whether an address is looked for among the addresses of a certificate; otherwise among its names, where it hardly ever
+    /// stands.
+    pub checks_addresses: bool,
     /// The module's clock in seconds since 1970, when the dates of certificates are checked against it.
     pub time: Option<i64>,
     /// The module's certificate and its private key, in PEM or DER.
     pub identity: Option<(Vec<u8>, Vec<u8>)>,
+    /// A key that the server has as well.
+    pub psk: Option<Psk>,
     /// How long the handshake may take.
     pub timeout: Duration,
 }
@@ -57,10 +73,13 @@ impl Default for Tls {
             versions: (TlsVersion::Tls10, TlsVersion::Tls12),
             suites: Vec::new(),
             server_name: None,
+            protocols: Vec::new(),
             authorities: None,
             expected_name: None,
+            checks_addresses: true,
             time: None,
             identity: None,
+            psk: None,
             timeout: Duration::from_secs(60),
         }
     }
@@ -73,34 +92,29 @@ impl fmt::Debug for Tls {
             .field("versions", &self.versions)
             .field("suites", &self.suites)
             .field("server_name", &self.server_name)
+            .field("protocols", &self.protocols)
             .field("authorities", &self.authorities.as_ref().map(Vec::len))
             .field("expected_name", &self.expected_name)
+            .field("checks_addresses", &self.checks_addresses)
             .field("time", &self.time)
             .field("identity", &self.identity.is_some())
+            .field("psk", &self.psk.is_some())
             .field("timeout", &self.timeout)
             .finish()
     }
 }
 
 /// What a handshake with this host will be, by the settings that AT+SSLCFG and AT+QSSLCFG have alike: `setting` is one of
-/// them as it was written, `None` its default. The error says which file is not there.
+/// them as it was written, `None` its default; `certificate` is the content of `cacert`, `clientcert` or `clientkey`, `None`
+/// when it is not set. The error says what is missing.
 pub(crate) fn handshake(
     core: &Core,
     host: &str,
     setting: impl Fn(&str) -> Option<String>,
+    certificate: impl Fn(&str) -> Result<Option<Vec<u8>>, String>,
 ) -> Result<Tls, String> {
     let text = |name: &str| setting(name).unwrap_or_default();
     let number = |name: &str, default: i64| text(name).parse().unwrap_or(default);
-    let file = |name: &str| -> Result<Option<Vec<u8>>, String> {
-        let path = text(name);
-        let path = path.trim_matches('"');
-        if path.is_empty() {
-            return Ok(None);
-        }
-        let found = core.files.read(path.as_bytes());
-        let found = found.map_err(|error: FileError| format!("{name} {path}: {error}"))?;
-        Ok(Some(found.to_vec()))
-    };
     let only = |version| (version, version);
     let versions = match number("sslversion", 4) {
         0 => only(TlsVersion::Ssl30),
@@ -115,14 +129,14 @@ pub(crate) fn handshake(
         Ok(suite) => vec![suite],
     };
     let level = number("seclevel", 0);
-    let authorities = match (level, file("cacert")?) {
+    let authorities = match (level, certificate("cacert")?) {
         (0, _) => None,
         (_, Some(found)) => Some(found),
         (_, None) => return Err("seclevel wants a cacert, and none is set".into()),
     };
     // Source: Luat AT manual, SSLCFG: the client's certificate is shown when the server asks for it.
-    let identity = match (level, file("clientcert")?, file("clientkey")?) {
-        (2, Some(certificate), Some(key)) => Some((certificate, key)),
+    let identity = match (level, certificate("clientcert")?, certificate("clientkey")?) {
+        (2, Some(own), Some(key)) => Some((own, key)),
         (2, Some(_), None) => return Err("a clientcert is set, and no clientkey".into()),
         (2, None, Some(_)) => return Err("a clientkey is set, and no clientcert".into()),
         _ => None,
@@ -140,10 +154,23 @@ pub(crate) fn handshake(
         versions,
         suites,
         server_name: name.or(sni),
+        protocols: Vec::new(),
         authorities,
         expected_name,
+        checks_addresses: true,
+        psk: None,
         time: checks_dates.then(|| core.clock.unix(core.now)),
         identity,
         timeout: Duration::from_secs(seconds.unwrap_or(300)),
     })
+}
+
+/// The content of a file that a setting names; `None` when it names none.
+pub(crate) fn file(core: &Core, name: &str, path: &str) -> Result<Option<Vec<u8>>, String> {
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let found = core.files.read(path.as_bytes());
+    let found = found.map_err(|error: FileError| format!("{name} {path}: {error}"))?;
+    Ok(Some(found.to_vec()))
 }

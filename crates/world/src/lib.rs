@@ -399,7 +399,7 @@ impl Bench {
                 self.send(Parcel::Resolved(query, known.then_some(ADDRESS)));
             }
             Output::Baud(baud) => self.baud = Some(baud),
-            Output::PoweredOff => {}
+            Output::PoweredOff | Output::Flash { .. } => {}
             Output::Trace(trace) => self.trace.push(trace),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Error;
 use crate::clock::{Clock, unix_time};
+use crate::flash::FlashFolder;
 use crate::net::{Override, Resolver, parse_address};
 use crate::port::{Port, Pty, Stdio, TcpPort};
 use crate::runtime::Host;
@@ -9,7 +10,7 @@ use crate::trace::{Format, Writer};
 use clap::{Args as ClapArgs, ValueEnum};
 use dialect::Model;
 use dialect::model::Bearer;
-use module::{AccessPoint, Config, Identity, Module, Pace, Radio, Registration, Sim};
+use module::{AccessPoint, Config, Flash, Identity, Module, Pace, Radio, Registration, Sim};
 use std::cell::RefCell;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -28,7 +29,9 @@ use std::time::Duration;
   modemq module air700eaq --serial /dev/ttyUSB0 --baud 115200
       this machine becomes a module for the board at the other end of the wire
   modemq module air780ep --tcp 127.0.0.1:7000 --count 50
-      fifty modules on the ports 7000 to 7049")]
+      fifty modules on the ports 7000 to 7049
+  modemq module ec20 --flash flash
+      what is uploaded stays in flash/ec20 until the module starts again, and what lies there is on the module")]
 pub struct Args {
     /// Which module; `modemq models` lists them
     #[arg(value_parser = parse_model)]
@@ -82,6 +85,11 @@ pub struct Args {
     /// Write the trace to this file instead
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+
+    /// Keep the module's flash there: its files, certificates and settings, in a folder for each module that is named after the
+    /// model, and numbered with --count [default: in memory, as long as it runs]
+    #[arg(long, value_name = "DIR")]
+    flash: Option<PathBuf>,
 
     /// 15 digits
     #[arg(long, value_name = "DIGITS", value_parser = |text: &str| digits(text, 15))]
@@ -168,10 +176,17 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
     let resolver = Resolver::new(args.resolve.clone());
     let mut hosts = Vec::new();
     for index in 0..args.count {
+        let (folder, flash) = open_flash(&args, index)?.unzip();
         let port = open_port(&args, index).await?;
-        let config = config(&args, index, writer.is_some());
+        let config = Config {
+            flash,
+            ..config(&args, index, writer.is_some())
+        };
         let module = Module::new(clock.now(), args.model, config);
         let (mut host, _) = Host::new(module, port, clock, resolver.clone());
+        if let Some(folder) = folder {
+            host = host.with_flash(folder);
+        }
         if let Some(writer) = &writer {
             let several = (args.count > 1).then_some(usize::from(index));
             host = host.with_trace(writer.clone(), several);
@@ -238,6 +253,31 @@ fn check(args: &Args) -> Result<(), Error> {
         .into()),
         None => Ok(()),
     }
+}
+
+/// The flash of a module, when it is to be kept.
+fn open_flash(args: &Args, index: u16) -> Result<Option<(FlashFolder, Flash)>, Error> {
+    let Some(root) = &args.flash else {
+        return Ok(None);
+    };
+    let own = root.join(args.model.name);
+    let own = if args.count == 1 {
+        own
+    } else {
+        numbered(&own, index)
+    };
+    let wrong = |why: String| format!("--flash: {why}");
+    let (folder, flash) = FlashFolder::open(&own, args.model.limits.flash)
+        .map_err(|error| wrong(error.to_string()))?;
+    flash.check(args.model).map_err(|(item, why)| {
+        let title = args.model.title;
+        let own = own.display();
+        wrong(format!(
+            "{own}: {:?} does not fit a {title}: {why}",
+            item.name
+        ))
+    })?;
+    Ok(Some((folder, flash)))
 }
 
 async fn open_port(args: &Args, index: u16) -> Result<Port, Error> {
@@ -342,6 +382,7 @@ fn config(args: &Args, index: u16, trace: bool) -> Config {
         latency: args.latency.map(Duration::from_millis),
         baud: args.baud,
         as_written: args.as_written,
+        flash: None,
         trace,
     }
 }

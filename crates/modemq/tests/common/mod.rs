@@ -168,10 +168,19 @@ impl Broker {
 
     /// Debian's Mosquitto, with TLS at the second part and mutual TLS at the third.
     pub fn mosquitto_with_tls(folder: &Path) -> (Self, [SocketAddr; 2]) {
+        Self::mosquitto_with(folder, "")
+    }
+
+    /// The same, with WebSockets inside of TLS.
+    pub fn mosquitto_with_secure_websockets(folder: &Path) -> (Self, [SocketAddr; 2]) {
+        Self::mosquitto_with(folder, "protocol websockets\n")
+    }
+
+    fn mosquitto_with(folder: &Path, protocol: &str) -> (Self, [SocketAddr; 2]) {
         // It gives up its rights, and could not read a key that is root's.
         let folder = folder.display();
         let tls = format!(
-            "certfile {folder}/server.crt\nkeyfile {folder}/server.key\ncafile {folder}/ca.crt\nciphers ALL:@SECLEVEL=0\n"
+            "certfile {folder}/server.crt\nkeyfile {folder}/server.key\ncafile {folder}/ca.crt\nciphers ALL:@SECLEVEL=0\n{protocol}"
         );
         let mutual = format!("{tls}require_certificate true\n");
         let (broker, [_, tls, mutual]) = Self::mosquitto_on(&["", &tls, &mutual]);

@@ -11,6 +11,7 @@ use crate::link::{Link, News, Phase};
 use crate::network::sim_error;
 use crate::radio::{Change, DEFAULT_CID};
 use crate::terminal::{DataEnd, DataMode};
+use crate::tls::{Psk, Tls, TlsVersion};
 use dialect::{Form, Line, ParseError, Problem, Statement, eigencomm as ec};
 use instant::Instant;
 use mqtt::{Connect, Event, PacketId, QoS, SessionConfig, SessionError, Version, Will};
@@ -29,6 +30,20 @@ const RETRY: Duration = Duration::from_secs(5);
 /// How long the TCP handshake and CONNACK may take.
 // Inferred: the firmware's constants for its select loops differ by command.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the handshake may wait for the server.
+// Source: firmware, MQTTTls.c: the time limit in milliseconds is taken for seconds, and cut to MQTT_MAX_TIMEOUT.
+const TLS_PATIENCE: Duration = Duration::from_secs(600);
+/// The suites of a pre-shared key. Source: firmware, as in the model's entry; there those with (EC)DHE stand before plain RSA.
+const PSK_SUITES: [u16; 34] = [
+    0x00ab, 0xc0a7, 0xc038, 0x00b3, 0xc036, 0x0091, 0xc0ab, 0x00aa, 0xc0a6, 0xc037, 0x00b2, 0xc035,
+    0x0090, 0xc0aa, 0xc034, 0x008f, 0x00ad, 0x00b7, 0x0095, 0x00ac, 0x00b6, 0x0094, 0x0093, 0x00a9,
+    0xc0a5, 0x00af, 0x008d, 0xc0a9, 0x00a8, 0xc0a4, 0x00ae, 0x008c, 0xc0a8, 0x008b,
+];
+/// A longer key is not offered. Source: mbedTLS 2.6, MBEDTLS_PSK_MAX_LEN.
+const PSK_MAX: usize = 32;
+/// Source: firmware, MQTTCFG_3_NAME_MAX_LEN.
+const HOST_NAME_MAX: usize = 64;
 
 pub(crate) struct EigenComm {
     link: Link,
@@ -56,11 +71,27 @@ struct Context {
     host: String,
     port: u16,
     client: Option<[Vec<u8>; 3]>,
+    /// AT+ECMTCFG="ssl"
+    tls: Option<Security>,
+    /// TLS did not come up, and the module does not know.
+    broken: bool,
+    /// It did, and is gone for good: the module tries in vain.
+    lost: bool,
     /// The module connects by itself.
     again: bool,
     refusals: u8,
     /// Packets under way: their identifiers, the host's, and how they are answered.
     pending: Vec<(PacketId, u16, &'static Line)>,
+}
+
+/// What AT+ECMTCFG="ssl" has set, one kind after the other.
+#[derive(Default)]
+struct Security {
+    /// In PEM.
+    authority: Option<Vec<u8>>,
+    /// In place of the host's name.
+    name: Option<String>,
+    psk: Option<Psk>,
 }
 
 struct LastWill {
@@ -128,7 +159,7 @@ impl Family for EigenComm {
                     let state: u8 = match self.link.phase {
                         Phase::LoggingIn | Phase::Up => 3,
                         Phase::Opening => 2,
-                        _ if self.retry_at.is_some() => 2,
+                        _ if self.reconnects() => 2,
                         // Source: firmware: whatever has no number of its own.
                         Phase::Open | Phase::Closed | Phase::Dead => 1,
                         Phase::LoggedOut => 4,
@@ -445,9 +476,63 @@ enum Next {
 }
 
 impl EigenComm {
+    /// AT+ECMTCFG="ssl". Whatever was set, the connection will be TLS.
+    // Source: firmware, atec_mqtt.c and at_mqtt_task.c.
+    fn secure(&mut self, core: &mut Core, statement: &Statement<'_>) -> Outcome {
+        let values = &statement.values;
+        let (kind, first, second) = (values.text(0), values.text(1), values.text(2));
+        let context = match (kind, first, second) {
+            (b"psk", [_, ..], [_, ..]) | (b"ecc" | b"ca", [_, ..], _) => {
+                self.context.get_or_insert_default()
+            }
+            _ => {
+                core.note(|| {
+                    "\"psk\",<key>,<identity>, \"ecc\",<key> or \"ca\",<certificate>[,<name>]"
+                        .into()
+                });
+                return NOT_ALLOWED;
+            }
+        };
+        let too_long = match kind {
+            b"psk" => first.len() > 128,
+            _ => false,
+        };
+        if too_long {
+            core.note(|| "a key of more than 128 bytes".into());
+            return NOT_ALLOWED;
+        }
+        let security = context.tls.get_or_insert_default();
+        match kind {
+            b"psk" if first.len() > PSK_MAX => {
+                core.note(|| format!("a key of more than {PSK_MAX} bytes is not offered"));
+                security.psk = None;
+            }
+            b"psk" => {
+                security.psk = Some(Psk {
+                    identity: second.to_vec(),
+                    key: first.to_vec(),
+                });
+            }
+            b"ca" => {
+                security.authority = Some(to_pem(first));
+                security.name = Some(second)
+                    .filter(|name| !name.is_empty() && name.len() <= HOST_NAME_MAX)
+                    .map(|name| String::from_utf8_lossy(name).into_owned());
+                if second.len() > HOST_NAME_MAX {
+                    core.note(|| format!("a name of more than {HOST_NAME_MAX} bytes is left out"));
+                }
+            }
+            _ => core.note(|| "the key is stored, and the firmware never uses it".into()),
+        }
+        Outcome::Ok
+    }
+
     fn configure(&mut self, core: &mut Core, statement: &Statement<'_>) -> Outcome {
         let values = &statement.values;
         let option = statement.command.name.split('"').nth(1).unwrap_or_default();
+        if option == "ssl" {
+            return self.secure(core, statement);
+        }
         if values.len() == 1 {
             let Some(context) = &self.context else {
                 return NOT_ALLOWED;
@@ -506,8 +591,10 @@ impl EigenComm {
     }
 
     fn open(&mut self, core: &mut Core, host: &[u8], port: Option<i64>) -> Outcome {
-        let reconnects = self.retry_at.is_some();
-        if reconnects || !matches!(self.link.phase, Phase::Closed | Phase::Dead) {
+        if self.reconnects()
+            || self.seems_open()
+            || !matches!(self.link.phase, Phase::Closed | Phase::Dead)
+        {
             core.note(|| {
                 "a connection is open or being opened: OK, and no report (firmware)".into()
             });
@@ -524,13 +611,26 @@ impl EigenComm {
         let context = self.context.get_or_insert_default();
         context.host = host.into();
         context.port = port;
-        self.link.open(core, host, port, Transport::default());
-        self.give_up = Some(core.now + PATIENCE);
+        let tls = context
+            .tls
+            .as_ref()
+            .map(|security| security.tls(core, host));
+        let patience = if tls.is_some() {
+            TLS_PATIENCE
+        } else {
+            PATIENCE
+        };
+        let transport = Transport {
+            tls: tls.map(Box::new),
+            ..Transport::default()
+        };
+        self.link.open(core, host, port, transport);
+        self.give_up = Some(core.now + patience);
         Outcome::Ok
     }
 
     fn close(&mut self, core: &mut Core) -> Outcome {
-        if !self.has_session() && self.link.phase != Phase::Open {
+        if !self.has_session() && !self.seems_open() {
             return NOT_ALLOWED;
         }
         self.end(core);
@@ -542,7 +642,7 @@ impl EigenComm {
         let result: i64 = if self.has_session() {
             self.end(core);
             0
-        } else if self.link.phase == Phase::Open {
+        } else if self.seems_open() {
             -1
         } else {
             return NOT_ALLOWED;
@@ -551,10 +651,22 @@ impl EigenComm {
         Outcome::Ok
     }
 
+    /// It has lost its session, and waits before it tries again.
+    fn reconnects(&self) -> bool {
+        let lost = self.context.as_ref().is_some_and(|context| context.lost);
+        self.retry_at.is_some() || lost
+    }
+
+    /// As far as the firmware knows there is a connection without a session.
+    fn seems_open(&self) -> bool {
+        let broken = self.context.as_ref().is_some_and(|context| context.broken);
+        self.link.phase == Phase::Open || broken
+    }
+
     /// There is a session, or the module is getting back the one that it has lost.
     fn has_session(&self) -> bool {
         let again = self.context.as_ref().is_some_and(|context| context.again);
-        self.retry_at.is_some()
+        self.reconnects()
             || again && self.link.phase == Phase::Opening
             || matches!(self.link.phase, Phase::LoggingIn | Phase::Up)
     }
@@ -574,6 +686,10 @@ impl EigenComm {
         match self.link.phase {
             Phase::Open => {}
             Phase::LoggingIn | Phase::Up => return Outcome::Ok,
+            _ if self.seems_open() => {
+                core.report(&ec::CONN, &[0.into(), 2.into(), 2.into()]);
+                return Outcome::Ok;
+            }
             _ => return NOT_ALLOWED,
         }
         if let Some(context) = &mut self.context {
@@ -740,6 +856,15 @@ impl EigenComm {
                     return;
                 };
                 context.again = true;
+                if context.tls.is_some() {
+                    // Source: firmware, mqttReconnect: it opens plain TCP and writes to the TLS that is gone.
+                    core.note(|| {
+                        "the firmware does not get TLS back: AT+ECMTDISC=0, and set it up anew"
+                            .into()
+                    });
+                    context.lost = true;
+                    return;
+                }
                 let (host, port) = (context.host.clone(), context.port);
                 if core.radio.is_active(DEFAULT_CID) {
                     self.link.open(core, &host, port, Transport::default());
@@ -750,6 +875,37 @@ impl EigenComm {
             }
         }
     }
+}
+
+impl Security {
+    /// What the handshake will be.
+    // Source: firmware, MQTTTls.c and config_ec_ssl_mqtt.h: TLS 1.2 alone; dates are not checked.
+    fn tls(&self, core: &Core, host: &str) -> Tls {
+        let name = self.name.clone().unwrap_or_else(|| host.into());
+        let of_psk: &[u16] = if self.psk.is_some() { &PSK_SUITES } else { &[] };
+        Tls {
+            versions: (TlsVersion::Tls12, TlsVersion::Tls12),
+            suites: [core.model.suites, of_psk].concat(),
+            expected_name: self.authority.is_some().then(|| name.clone()),
+            server_name: Some(name),
+            checks_addresses: false,
+            authorities: self.authority.clone(),
+            psk: self.psk.clone(),
+            timeout: TLS_PATIENCE,
+            ..Tls::default()
+        }
+    }
+}
+
+/// The body of a certificate with the lines that the firmware puts around it, 64 characters each.
+fn to_pem(body: &[u8]) -> Vec<u8> {
+    let mut pem = b"-----BEGIN CERTIFICATE-----\r\n".to_vec();
+    for line in body.chunks(64) {
+        pem.extend_from_slice(line);
+        pem.extend_from_slice(b"\r\n");
+    }
+    pem.extend_from_slice(b"-----END CERTIFICATE-----\r\n");
+    pem
 }
 
 impl Context {
@@ -836,6 +992,20 @@ fn tell(
         // Source: firmware, at_mqtt_task.c: nothing is said, and the module goes on trying.
         News::OpenFailed(_) if context.as_ref().is_some_and(|context| context.again) => {
             *next = Next::Retry;
+        }
+        // Source: firmware, mqttOpenClient: what came of the handshake is thrown away. Source of what AT+ECMTCONN says then:
+        // mqttConnectClient.
+        News::OpenFailed(_)
+            if context
+                .as_ref()
+                .is_some_and(|context| context.tls.is_some()) =>
+        {
+            core.note(|| "there is no connection, and the firmware reports 0 all the same: AT+ECMTCONN will fail".into());
+            *give_up = None;
+            if let Some(context) = context {
+                context.broken = true;
+            }
+            core.report(&ec::OPEN, &[0.into(), 0.into()]);
         }
         News::OpenFailed(_) => {
             *next = Next::Forget;

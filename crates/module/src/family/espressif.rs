@@ -2,6 +2,7 @@
 //!
 //! The sources of each behaviour stand in the command's item in `dialect::espressif`.
 
+mod manufacturing;
 mod mqtt;
 mod sockets;
 
@@ -17,6 +18,7 @@ use crate::wifi::{News, State, Station, Target, bssid};
 use dialect::espressif::{self as esp, mqtt_error};
 use dialect::{Form, Model, ParseError, Statement, Value};
 use instant::Instant;
+use manufacturing::Manufacturing;
 use mqtt::Mqtt;
 use sockets::{Sockets, Wifi};
 use std::net::{IpAddr, Ipv4Addr};
@@ -41,6 +43,7 @@ pub(crate) struct Espressif {
     station: Station,
     mqtt: Mqtt,
     sockets: Sockets,
+    manufacturing: Manufacturing,
     accepted: Accepted,
     syslog: bool,
     /// Settings are kept over a restart.
@@ -71,6 +74,7 @@ impl Espressif {
             station: Station::new(),
             mqtt: Mqtt::new(model),
             sockets: Sockets::default(),
+            manufacturing: Manufacturing::default(),
             accepted: Accepted::default(),
             syslog: false,
             store: true,
@@ -121,28 +125,28 @@ impl Espressif {
 
     fn keep(&self, core: &mut Core, name: &str, value: &str) {
         if self.store {
-            core.kept.insert(name.into(), value.into());
+            core.kept.insert(name, value);
         }
     }
 
     /// Takes up what was kept, as after power-on.
     fn restore(&mut self, core: &mut Core) {
-        if let Some(mode) = core.kept.get("CWMODE").and_then(|mode| mode.parse().ok()) {
+        if let Some(mode) = core.kept.text("CWMODE").and_then(|mode| mode.parse().ok()) {
             self.mode = mode;
         }
-        let fixed = core.kept.get("CIPSTA").and_then(|kept| {
+        let fixed = core.kept.text("CIPSTA").and_then(|kept| {
             let found: Vec<Ipv4Addr> = kept.split(',').map_while(|one| one.parse().ok()).collect();
             found.try_into().ok()
         });
         self.station.fixed = fixed;
         let rate = core
             .kept
-            .get("UART")
+            .text("UART")
             .and_then(|kept| kept.split(',').next()?.parse().ok());
         if let Some(rate) = rate {
             core.set_rate(rate);
         }
-        let target = core.kept.get("CWJAP").and_then(|kept| {
+        let target = core.kept.text("CWJAP").and_then(|kept| {
             let (ssid, password) = kept.split_once('\0')?;
             Some(Target {
                 ssid: ssid.into(),
@@ -150,7 +154,7 @@ impl Espressif {
             })
         });
         self.station.target = target;
-        let by_itself = core.kept.get("CWAUTOCONN").is_none_or(|on| on == "1");
+        let by_itself = core.kept.text("CWAUTOCONN").is_none_or(|on| on == "1");
         if by_itself && self.mode & 1 == 1 {
             self.join(core, false);
         }
@@ -441,7 +445,7 @@ impl Espressif {
 
     fn uart(core: &mut Core, statement: &Statement<'_>) -> Outcome {
         let (name, values) = (statement.command.name, &statement.values);
-        let kept = core.kept.get("UART").cloned();
+        let kept = core.kept.text("UART").map(str::to_string);
         if statement.form == Form::Read {
             let settings = match kept {
                 Some(kept) if name != "+UART_CUR" => kept,
@@ -455,7 +459,7 @@ impl Espressif {
             let settings: Vec<_> = (0..5)
                 .map(|index| values.int(index).unwrap_or(0).to_string())
                 .collect();
-            core.kept.insert("UART".into(), settings.join(","));
+            core.kept.insert("UART", settings.join(","));
         }
         core.set_rate(rate as u32);
         Outcome::Ok
@@ -526,10 +530,8 @@ impl Espressif {
             core.reboot(Reboot::Command);
             return;
         }
-        core.note(|| {
-            let text = bytes.trim_ascii().escape_ascii().to_string();
-            format!("a command runs: {text} is thrown away")
-        });
+        let text = core.typed(&bytes);
+        core.note(|| format!("a command runs: {text} is thrown away"));
         if self.syslog {
             let text = format!("ERR CODE:0x{:08x}\r\n", esp::BUSY_CODE);
             core.stream(text.as_bytes());
@@ -550,6 +552,9 @@ impl Family for Espressif {
         }
         let wifi = self.wifi();
         if let Some(outcome) = self.sockets.execute(core, statement, wifi) {
+            return Some(outcome);
+        }
+        if let Some(outcome) = self.manufacturing.execute(core, statement) {
             return Some(outcome);
         }
         Some(match name {
@@ -651,14 +656,14 @@ impl Family for Espressif {
                 Outcome::Later
             }
             "+CWAUTOCONN" if read => {
-                let on = core.kept.get("CWAUTOCONN").map_or("1", String::as_str);
+                let on = core.kept.text("CWAUTOCONN").unwrap_or("1");
                 let text = format!("+CWAUTOCONN:{on}");
                 core.info_text(&text);
                 Outcome::Ok
             }
             "+CWAUTOCONN" => {
                 let on = values.int(0).unwrap_or(1).to_string();
-                core.kept.insert("CWAUTOCONN".into(), on);
+                core.kept.insert("CWAUTOCONN", on);
                 Outcome::Ok
             }
             "+CIPSTAMAC" if !read => {
@@ -770,6 +775,9 @@ impl Family for Espressif {
 
     fn data(&mut self, core: &mut Core, data: &[u8], end: DataEnd) -> Outcome {
         if let Some(outcome) = self.sockets.data(core, data, end) {
+            return outcome;
+        }
+        if let Some(outcome) = self.manufacturing.data(core, data, end) {
             return outcome;
         }
         let result = self.mqtt.data(core, data, end);
@@ -898,11 +906,15 @@ fn dbm(core: &Core) -> i64 {
     i64::from(core.radio.world.rssi) * 2 - 113
 }
 
-/// TLS without certificates.
-// Inferred: the versions that the build of ESP-IDF has.
-fn tls(core: &Core) -> Tls {
+/// What a handshake shows and checks: the server's certificate by those of a CA and by the clock, when there is one.
+// Inferred: the versions that the build of ESP-IDF has. Source: esp-at, sdkconfig: MBEDTLS_HAVE_TIME_DATE.
+fn tls(core: &Core, authorities: Option<Vec<u8>>, identity: Option<(Vec<u8>, Vec<u8>)>) -> Tls {
     Tls {
         suites: core.model.suites.to_vec(),
+        time: authorities.is_some().then(|| core.clock.unix(core.now)),
+        authorities,
+        identity,
+        checks_addresses: false,
         ..Tls::default()
     }
 }

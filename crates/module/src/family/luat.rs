@@ -580,7 +580,7 @@ impl Luat {
         };
         if core.radio.is_active(DEFAULT_CID) || core.radio.activate(DEFAULT_CID) {
             let transport = Transport {
-                tls,
+                tls: tls.map(Box::new),
                 ..Transport::default()
             };
             self.link.open(core, host, port, transport);
@@ -1250,11 +1250,7 @@ fn configure_tls(core: &mut Core, statement: &Statement<'_>) -> Outcome {
     let context = values.int(1).unwrap_or(0);
     let key = format!("sslcfg/{context}/{name}");
     if values.len() == 2 {
-        let value = core
-            .kept
-            .get(&key)
-            .cloned()
-            .unwrap_or_else(|| (*default).into());
+        let value = core.kept.text(&key).unwrap_or(default).to_string();
         core.info(
             &luat::SSLCFG,
             &[name.as_str().into(), context.into(), value.as_str().into()],
@@ -1281,15 +1277,18 @@ fn configure_tls(core: &mut Core, statement: &Statement<'_>) -> Outcome {
         core.note(|| format!("{value} is no value of {name}"));
         return Outcome::Error;
     }
-    core.kept.insert(key, value);
+    core.kept.insert(&key, value);
     Outcome::Ok
 }
 
 /// What the handshake of AT+SSLMIPSTART will be.
 fn handshake(core: &Core, host: &str) -> Result<Tls, String> {
-    tls::handshake(core, host, |name| {
+    let setting = |name: &str| {
         let key = format!("sslcfg/{MQTT_CONTEXT}/{name}");
-        core.kept.get(&key).cloned()
+        core.kept.text(&key).map(str::to_string)
+    };
+    tls::handshake(core, host, setting, |name| {
+        tls::file(core, name, &setting(name).unwrap_or_default())
     })
 }
 
@@ -1363,7 +1362,7 @@ fn set_apn(core: &mut Core, statement: &Statement<'_>) -> Outcome {
         }),
         _ => None,
     };
-    core.radio.saved_apn = saved;
+    core.save_apn(saved);
     // The stack restarts by itself.
     core.radio.deactivate(DEFAULT_CID, false);
     let (now, timing, pace) = (core.now, &core.model.timing, core.config.pace);

@@ -3,6 +3,7 @@
 //! The sources of each behaviour stand in the command's item in `dialect::quectel`.
 
 mod device;
+mod typed;
 
 use super::{Family, from_hex, qos, to_hex};
 use crate::api::{LinkEvent, LinkId, NetError, QueryId, Transport};
@@ -82,8 +83,8 @@ struct Config {
     hex: [bool; 2],
     /// Keep messages; show their length.
     recv: [bool; 2],
-    /// The context of AT+QSSLCFG.
-    tls: Option<i64>,
+    /// The context of AT+QSSLCFG; on the BC26 with its connection.
+    tls: Option<typed::Place>,
     huawei: Option<(String, String)>,
     /// What is read back as it was written, and has no effect here.
     stored: Vec<(&'static str, String)>,
@@ -516,9 +517,10 @@ impl Quectel {
             }
             return Outcome::Ok;
         }
+        let model = self.model;
         let config = &mut self.clients[index].config;
         if values.len() == 1 {
-            let text = config.query(option);
+            let text = config.query(option, is_nb(model));
             let sign = if text.is_empty() { "" } else { "," };
             core.info_text(&format!("+QMTCFG: \"{option}\"{sign}{text}"));
             return Outcome::Ok;
@@ -582,7 +584,10 @@ impl Quectel {
                 core.note(|| "with 1 the context of AT+QSSLCFG must follow".into());
                 return Outcome::Error;
             }
-            "ssl" => config.tls = (number(1) == Some(1)).then(|| number(2).unwrap_or(0)),
+            "ssl" => {
+                let place = (number(2).unwrap_or(0), number(3).unwrap_or(0));
+                config.tls = (number(1) == Some(1)).then_some(place);
+            }
             "hwauth" => config.huawei = Some((text(1), text(2))),
             other => {
                 let shown: Vec<String> = values.as_slice()[1..]
@@ -618,7 +623,7 @@ impl Quectel {
             let tls = client
                 .config
                 .tls
-                .map(|context| self.device.handshake(core, context, host));
+                .map(|place| self.device.handshake(core, place, host));
             let tls = match tls.transpose() {
                 Ok(tls) => tls,
                 Err(missing) => {
@@ -629,7 +634,7 @@ impl Quectel {
                 }
             };
             let transport = Transport {
-                tls,
+                tls: tls.map(Box::new),
                 ..Transport::default()
             };
             client.link = Link::new(session_config(model, &client.config));
@@ -771,7 +776,7 @@ impl Quectel {
             Value::Text(message) => return self.send(core, &publish, message),
             value => value.int().and_then(|len| usize::try_from(len).ok()),
         };
-        let echoes = self.clients[publish.client].config.query("echomode") == "1";
+        let echoes = self.clients[publish.client].config.query("echomode", true) == "1";
         self.pending = Some(Pending::Publish(publish));
         Outcome::Data(DataMode {
             prompt: PROMPT,
@@ -889,7 +894,7 @@ impl Quectel {
 }
 
 impl Config {
-    fn query(&self, option: &str) -> String {
+    fn query(&self, option: &str, is_nb: bool) -> String {
         match option {
             "keepalive" => self.keep_alive.to_string(),
             "session" => u8::from(self.clean).to_string(),
@@ -919,7 +924,8 @@ impl Config {
             "send/mode" => u8::from(self.hex[0]).to_string(),
             "recv/mode" => self.recv.map(|on| u8::from(on).to_string()).join(","),
             "ssl" => match self.tls {
-                Some(context) => format!("1,{context}"),
+                Some((context, connection)) if is_nb => format!("1,{context},{connection}"),
+                Some((context, _)) => format!("1,{context}"),
                 None => "0".into(),
             },
             "hwauth" => self

@@ -1,6 +1,7 @@
 //! MQTTUSERCFG, MQTTCONN and the rest: one client.
 
 use super::PROMPT;
+use super::manufacturing::certificate;
 use crate::api::{LinkEvent, LinkId, Transport};
 use crate::core::{Core, Outcome};
 use crate::family::qos;
@@ -21,7 +22,11 @@ mod error {
     pub(super) const NOT_IN_CONFIGURED_STATE: u16 = 0x6002;
     pub(super) const ALREADY_CLEAN: u16 = 0x6003;
     pub(super) const ALREADY_CONNECTED: u16 = 0x6004;
+    pub(super) const PARAMETER_COUNT: u16 = 0x6008;
     pub(super) const CLIENT_START_FAILED: u16 = 0x600b;
+    pub(super) const CA_LENGTH: u16 = 0x6021;
+    pub(super) const CERT_LENGTH: u16 = 0x6023;
+    pub(super) const KEY_LENGTH: u16 = 0x6025;
     pub(super) const PUBLISH_FAILED: u16 = 0x600c;
     pub(super) const SUBSCRIBE_FAILED: u16 = 0x600d;
     pub(super) const UNSUBSCRIBE_FAILED: u16 = 0x600e;
@@ -47,6 +52,8 @@ pub(super) struct Mqtt {
     /// The buffer of a message, header included.
     buffer: usize,
     settings: Option<Settings>,
+    /// What MQTTCONN has read of the certificates.
+    tls: Option<Box<Tls>>,
     /// MQTTCONNCFG was given.
     conn_set: bool,
     /// A connection was made since MQTTCLEAN, and is lost.
@@ -73,6 +80,8 @@ struct Settings {
     keep_alive: u16,
     keep_session: bool,
     will: Option<LastWill>,
+    server_name: Option<String>,
+    protocols: Vec<String>,
     host: String,
     port: u16,
     reconnect: bool,
@@ -149,6 +158,7 @@ impl Mqtt {
             }),
             buffer,
             settings: None,
+            tls: None,
             conn_set: false,
             lost: false,
             topics: Vec::new(),
@@ -209,8 +219,20 @@ impl Mqtt {
                 self.unsubscribe(core, topic, patience(statement, 2, PATIENCE))
             }
             "+MQTTCLEAN" => self.clean(core),
-            "+MQTTALPN" | "+MQTTSNI" => {
-                self.changeable()?;
+            "+MQTTSNI" => {
+                let name = String::from_utf8_lossy(values.text(1)).into_owned();
+                self.changeable()?.server_name = Some(name).filter(|name| !name.is_empty());
+                Ok(Outcome::Ok)
+            }
+            "+MQTTALPN" => {
+                let settings = self.changeable()?;
+                let count = values.int(1).unwrap_or(0) as usize;
+                if values.len() != 2 + count {
+                    return Err(error::PARAMETER_COUNT);
+                }
+                let names =
+                    (2..values.len()).map(|index| String::from_utf8_lossy(values.text(index)));
+                settings.protocols = names.map(std::borrow::Cow::into_owned).collect();
                 Ok(Outcome::Ok)
             }
             _ => {
@@ -379,6 +401,7 @@ impl Mqtt {
             core.info(&esp::DISCONNECTED, &[]);
             return Err(error::CLIENT_START_FAILED);
         }
+        self.tls = settings.tls(core)?;
         self.open(core);
         self.task = Some(Task {
             kind: Kind::Connect,
@@ -391,15 +414,16 @@ impl Mqtt {
         let Some(settings) = &self.settings else {
             return;
         };
-        // The certificates of schemes 3 to 5 and 8 to 10 are in a partition that this module does not have.
-        let tls = match settings.scheme {
-            2 | 7 => Some(super::tls(core)),
-            3..=5 | 8..=10 => Some(Tls {
-                authorities: Some(Vec::new()),
-                ..super::tls(core)
-            }),
-            _ => None,
-        };
+        let mut tls = self.tls.clone();
+        if let Some(tls) = &mut tls
+            && tls.time.is_some()
+        {
+            let now = core.clock.unix(core.now);
+            tls.time = Some(now);
+            if now == 0 {
+                core.note(|| "the clock was never set, and no certificate is valid in 1970: AT+CIPSNTPCFG first".into());
+            }
+        }
         let transport = Transport {
             tls,
             websocket: (settings.scheme >= 6).then(|| match settings.path.strip_prefix('/') {
@@ -847,6 +871,38 @@ enum Happened {
 }
 
 impl Settings {
+    /// The handshake of this scheme, with the certificates that are there now.
+    fn tls(&self, core: &mut Core) -> Result<Option<Box<Tls>>> {
+        let (checks, shows) = match self.scheme {
+            2 | 7 => (false, false),
+            3 | 8 => (true, false),
+            4 | 9 => (false, true),
+            5 | 10 => (true, true),
+            _ => return Ok(None),
+        };
+        // Source: at_mqtt_tls_config: in this order.
+        let mut read = |namespace: &str, missing: u16, wanted: bool| {
+            let found = wanted.then(|| certificate(core, namespace, 0).map(<[u8]>::to_vec));
+            match found {
+                Some(None) => {
+                    core.note(|| format!("there is no {namespace}: AT+SYSMFG=2,\"{namespace}\",\"{namespace}\",8,<length>"));
+                    Err(missing)
+                }
+                found => Ok(found.flatten()),
+            }
+        };
+        let authorities = read("mqtt_ca", error::CA_LENGTH, checks)?;
+        let own = read("mqtt_cert", error::CERT_LENGTH, shows)?;
+        let key = read("mqtt_key", error::KEY_LENGTH, shows)?;
+        let checked = self.server_name.clone().filter(|_| authorities.is_some());
+        Ok(Some(Box::new(Tls {
+            server_name: self.server_name.clone(),
+            expected_name: checked,
+            protocols: self.protocols.clone(),
+            ..super::tls(core, authorities, own.zip(key))
+        })))
+    }
+
     fn set(&mut self, field: Field, value: &[u8]) {
         let own = match field {
             Field::ClientId => &mut self.client_id,

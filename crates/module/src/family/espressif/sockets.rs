@@ -1,6 +1,7 @@
 //! CIPSTART, CIPSEND and the rest: TCP for hosts that bring their own protocol.
 
 use super::PROMPT;
+use super::manufacturing::certificate;
 use crate::api::{LinkEvent, LinkId, Output, Transport};
 use crate::core::{Core, Outcome};
 use crate::terminal::{DataEnd, DataMode};
@@ -38,7 +39,7 @@ pub(super) struct Sockets {
     interval: u16,
     /// When passthrough opens its link anew.
     again_at: Option<Instant>,
-    /// AT+CIPSSLCCONF of each link: stored.
+    /// AT+CIPSSLCCONF of each link: mode, index of certificate and key, index of the CA.
     ssl: [[i64; 3]; LINKS],
 }
 
@@ -79,6 +80,8 @@ struct Socket {
     id: LinkId,
     open: bool,
     kind: String,
+    /// Its AT+CIPSSLCCONF: mode, index of certificate and key, index of the CA.
+    ssl: [i64; 3],
     host: String,
     port: u16,
     /// Its address.
@@ -215,6 +218,7 @@ impl Sockets {
             id: LinkId(0),
             open: false,
             kind,
+            ssl: self.ssl[index],
             host,
             port,
             peer: String::new(),
@@ -556,6 +560,10 @@ impl Sockets {
         if !(0..=3).contains(&mode) || index > LINKS as i64 {
             return Outcome::Error;
         }
+        if let Some(missing) = missing_certificate(core, settings) {
+            core.info_text(missing);
+            return Outcome::Error;
+        }
         for (at, own) in self.ssl.iter_mut().enumerate() {
             if index == LINKS as i64 || at as i64 == index {
                 *own = settings;
@@ -609,6 +617,23 @@ impl Sockets {
     }
 }
 
+/// What AT+CIPSSLCCONF says when a certificate is not there, where there is a place for it.
+// Source: lib, at_setup_cmd_cipsslcconf; esp-at issue 476: and refuses it.
+fn missing_certificate(core: &Core, [mode, pki, ca]: [i64; 3]) -> Option<&'static str> {
+    dialect::command::find(core.model.commands, b"+SYSMFG")?;
+    let wanted = [
+        (1, "client_cert", pki, "NO CERT FOUND"),
+        (1, "client_key", pki, "NO PRVT_KEY FOUND"),
+        (2, "client_ca", ca, "NO CA FOUND"),
+    ];
+    wanted
+        .into_iter()
+        .find_map(|(bit, namespace, index, words)| {
+            let is_missing = mode & bit == bit && certificate(core, namespace, index).is_none();
+            is_missing.then_some(words)
+        })
+}
+
 impl Socket {
     /// What the host may have of what is held: the module's TCP window, whatever came in one piece.
     fn window(&self) -> usize {
@@ -618,8 +643,15 @@ impl Socket {
     /// Asks for a transport.
     fn open(&mut self, core: &mut Core) {
         core.state(|| format!("opening {}:{}", self.host, self.port));
+        let tls = (self.kind == "SSL").then(|| {
+            let [mode, pki, ca] = self.ssl;
+            let read = |namespace, index| certificate(core, namespace, index).map(<[u8]>::to_vec);
+            let authorities = (mode & 2 == 2).then(|| read("client_ca", ca).unwrap_or_default());
+            let own = read("client_cert", pki).zip(read("client_key", pki));
+            Box::new(super::tls(core, authorities, own.filter(|_| mode & 1 == 1)))
+        });
         let transport = Transport {
-            tls: (self.kind == "SSL").then(|| super::tls(core)),
+            tls,
             ..Transport::default()
         };
         self.id = core.open(&self.host, self.port, transport);

@@ -2,6 +2,7 @@
 
 use super::super::Accepted;
 use super::super::ping::{Pinged, Pinger};
+use super::typed::{Place, Typed};
 use crate::Reboot;
 use crate::api::{LinkEvent, LinkId, NetError, Output, QueryId, Sim};
 use crate::core::{Core, Outcome};
@@ -40,6 +41,7 @@ pub(super) struct Device {
     authentication: i64,
     /// AT+QSSLCFG, by context and option.
     tls: BTreeMap<(i64, &'static str), String>,
+    typed: Typed,
     upload: Option<Upload>,
     names: Option<QueryId>,
     pinger: Option<Pinger>,
@@ -182,6 +184,7 @@ impl Device {
                 self.accepted.execute(core, name, statement, default);
                 Outcome::Ok
             }
+            "+QSSLCFG" => self.typed.execute(core, statement),
             _ if name.starts_with("+QSSLCFG=") => self.tls(core, statement),
             _ => return None,
         };
@@ -270,12 +273,19 @@ impl Device {
     }
 
     /// What the handshake of a connection with this context will be.
-    pub(super) fn handshake(&self, core: &Core, context: i64, host: &str) -> Result<Tls, String> {
-        tls::handshake(core, host, |name| {
+    pub(super) fn handshake(&self, core: &Core, place: Place, host: &str) -> Result<Tls, String> {
+        let (context, _) = place;
+        if core.model.bearer == Bearer::NbIot {
+            return self.typed.handshake(core, place, host);
+        }
+        let setting = |name: &str| {
             let mut settings = self.tls.iter();
             let found = settings.find(|((own, option), _)| *own == context && *option == name);
             let value = plain_name(found?.1.trim_matches('"').as_bytes());
             Some(String::from_utf8_lossy(value).into_owned())
+        };
+        tls::handshake(core, host, setting, |name| {
+            tls::file(core, name, &setting(name).unwrap_or_default())
         })
     }
 
@@ -306,9 +316,11 @@ impl Device {
         })
     }
 
-    /// The bytes of an upload; `None` when it was another command that waited.
+    /// The bytes of an upload or of a certificate; `None` when it was another command that waited.
     pub(super) fn data(&mut self, core: &mut Core, data: &[u8], end: DataEnd) -> Option<Outcome> {
-        let upload = self.upload.take()?;
+        let Some(upload) = self.upload.take() else {
+            return self.typed.data(core, data, end);
+        };
         if end == DataEnd::Cancelled {
             return Some(Outcome::Ok);
         }
@@ -422,7 +434,7 @@ impl Device {
 
     /// What QCGDEFCONT has left for this start.
     pub(super) fn boot(core: &mut Core) {
-        if let Some(apn) = core.kept.get("QCGDEFCONT").and_then(|kept| {
+        if let Some(apn) = core.kept.text("QCGDEFCONT").and_then(|kept| {
             let (_, rest) = kept.split_once('\0')?;
             Some(rest.split('\0').next()?.to_string())
         }) && let Some(context) = core.radio.contexts.first_mut()
@@ -642,8 +654,7 @@ fn activate_pdn(core: &mut Core, statement: &Statement<'_>) -> Outcome {
 fn default_context(core: &mut Core, statement: &Statement<'_>) -> Outcome {
     let values = &statement.values;
     if statement.form == Form::Read {
-        let kept = core.kept.get("QCGDEFCONT").cloned();
-        let kept = kept.unwrap_or_else(|| "IP\0\0\0".into());
+        let kept = core.kept.text("QCGDEFCONT").unwrap_or("IP\0\0\0");
         let fields: Vec<_> = kept
             .split('\0')
             .map(|field| format!("\"{field}\""))
@@ -652,7 +663,7 @@ fn default_context(core: &mut Core, statement: &Statement<'_>) -> Outcome {
         return Outcome::Ok;
     }
     let fields = [0, 1, 2, 3].map(|index| String::from_utf8_lossy(values.text(index)).into_owned());
-    core.kept.insert("QCGDEFCONT".into(), fields.join("\0"));
+    core.kept.insert("QCGDEFCONT", fields.join("\0"));
     Outcome::Ok
 }
 
