@@ -273,7 +273,7 @@ fn open_flash(args: &Args, index: u16) -> Result<Option<(FlashFolder, Flash)>, E
         let title = args.model.title;
         let own = own.display();
         wrong(format!(
-            "{own}: {:?} does not fit a {title}: {why}",
+            "{own}: {:?} does not fit the {title}: {why}",
             item.name
         ))
     })?;
