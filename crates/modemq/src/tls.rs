@@ -275,6 +275,7 @@ fn set_checks(param: &mut X509VerifyParamRef, tls: &Tls) -> Result<(), String> {
     // The embedded libraries take any certificate of the file for a root, whoever signed it, and mind no key's size.
     let mut flags = X509VerifyFlags::PARTIAL_CHAIN;
     param.set_auth_level(0);
+    param.set_depth(tls.intermediates.into());
     match tls.time {
         Some(time) => param.set_time(time),
         None => flags |= X509VerifyFlags::NO_CHECK_TIME,
@@ -478,7 +479,10 @@ fn builder(
     let mut builder = SslContext::builder(method).map_err(words)?;
     // What is too weak for OpenSSL is what the modules have.
     builder.set_security_level(0);
-    builder.set_options(SslOptions::NO_TICKET | SslOptions::NO_COMPRESSION);
+    // Embedded libraries refuse to renegotiate unless they are built for it (mbedTLS: MBEDTLS_SSL_RENEGOTIATION).
+    builder.set_options(
+        SslOptions::NO_TICKET | SslOptions::NO_COMPRESSION | SslOptions::NO_RENEGOTIATION,
+    );
     // An idle link holds no buffers for records, 16 KiB each way; and what is to be written is not asked for at one place.
     builder.set_mode(
         SslMode::RELEASE_BUFFERS

@@ -52,6 +52,8 @@ pub struct Tls {
     /// Whose signature the server's certificate must bear: certificates in PEM or DER, as they were written to the module.
     /// `None`: whatever the server shows is taken.
     pub authorities: Option<Vec<u8>>,
+    /// How many certificates there may be between the server's and that of an authority.
+    pub intermediates: u8,
     /// The name that the server's certificate must bear, when that is checked.
     pub expected_name: Option<String>,
     /// Whether an address is looked for among the addresses of a certificate; otherwise among its names, where it hardly ever
@@ -75,6 +77,7 @@ impl Default for Tls {
             server_name: None,
             protocols: Vec::new(),
             authorities: None,
+            intermediates: 20,
             expected_name: None,
             checks_addresses: true,
             time: None,
@@ -94,6 +97,7 @@ impl fmt::Debug for Tls {
             .field("server_name", &self.server_name)
             .field("protocols", &self.protocols)
             .field("authorities", &self.authorities.as_ref().map(Vec::len))
+            .field("intermediates", &self.intermediates)
             .field("expected_name", &self.expected_name)
             .field("checks_addresses", &self.checks_addresses)
             .field("time", &self.time)
@@ -103,6 +107,9 @@ impl fmt::Debug for Tls {
             .finish()
     }
 }
+
+/// Source: mbedTLS, MBEDTLS_X509_MAX_INTERMEDIATE_CA.
+pub(crate) const MBEDTLS_INTERMEDIATES: u8 = 8;
 
 /// What a handshake with this host will be, by the settings that AT+SSLCFG and AT+QSSLCFG have alike: `setting` is one of
 /// them as it was written, `None` its default; `certificate` is the content of `cacert`, `clientcert` or `clientkey`, `None`
@@ -154,14 +161,12 @@ pub(crate) fn handshake(
         versions,
         suites,
         server_name: name.or(sni),
-        protocols: Vec::new(),
         authorities,
         expected_name,
-        checks_addresses: true,
-        psk: None,
         time: checks_dates.then(|| core.clock.unix(core.now)),
         identity,
         timeout: Duration::from_secs(seconds.unwrap_or(300)),
+        ..Tls::default()
     })
 }
 

@@ -45,6 +45,12 @@ impl Running {
             .unwrap();
     }
 
+    /// How many files, sockets and pipes it has open.
+    pub fn descriptors(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(folder).unwrap().count()
+    }
+
     pub fn wait(&mut self) -> std::process::ExitStatus {
         let end = Instant::now() + GUARD;
         loop {
@@ -360,6 +366,23 @@ impl Host {
             .into_owned();
         assert_eq!(came, wanted);
         self.received.drain(..wanted.len());
+    }
+
+    /// Waits until all of one or of the other has come, and nothing else before it: true when it is the first.
+    pub fn either(&mut self, first: &str, second: &str) -> bool {
+        let begins = |received: &[u8], wanted: &str| wanted.as_bytes().starts_with(received);
+        while self.received.len() < first.len().min(second.len())
+            && (begins(&self.received, first) || begins(&self.received, second))
+        {
+            let mut buffer = [0; 4096];
+            let n = self.line.read(&mut buffer).unwrap();
+            assert!(n > 0, "the line has ended");
+            self.received.extend_from_slice(&buffer[..n]);
+        }
+        let short = first.len().min(second.len()).min(self.received.len());
+        let is_first = self.received.starts_with(&first.as_bytes()[..short]);
+        self.expect(if is_first { first } else { second });
+        is_first
     }
 
     /// Sends a command and expects its echo and these frames.

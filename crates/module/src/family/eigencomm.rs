@@ -11,7 +11,7 @@ use crate::link::{Link, News, Phase};
 use crate::network::sim_error;
 use crate::radio::{Change, DEFAULT_CID};
 use crate::terminal::{DataEnd, DataMode};
-use crate::tls::{Psk, Tls, TlsVersion};
+use crate::tls::{MBEDTLS_INTERMEDIATES, Psk, Tls, TlsVersion};
 use dialect::{Form, Line, ParseError, Problem, Statement, eigencomm as ec};
 use instant::Instant;
 use mqtt::{Connect, Event, PacketId, QoS, SessionConfig, SessionError, Version, Will};
@@ -889,6 +889,7 @@ impl Security {
             expected_name: self.authority.is_some().then(|| name.clone()),
             server_name: Some(name),
             checks_addresses: false,
+            intermediates: MBEDTLS_INTERMEDIATES,
             authorities: self.authority.clone(),
             psk: self.psk.clone(),
             timeout: TLS_PATIENCE,

@@ -13,7 +13,7 @@ use crate::api::{LinkEvent, LinkId, NetError, Output, QueryId};
 use crate::core::{Core, Outcome};
 use crate::radio::Change;
 use crate::terminal::DataEnd;
-use crate::tls::Tls;
+use crate::tls::{MBEDTLS_INTERMEDIATES, Tls};
 use crate::wifi::{News, State, Station, Target, bssid};
 use dialect::espressif::{self as esp, mqtt_error};
 use dialect::{Form, Model, ParseError, Statement, Value};
@@ -915,6 +915,7 @@ fn tls(core: &Core, authorities: Option<Vec<u8>>, identity: Option<(Vec<u8>, Vec
         authorities,
         identity,
         checks_addresses: false,
+        intermediates: MBEDTLS_INTERMEDIATES,
         ..Tls::default()
     }
 }
