@@ -537,7 +537,7 @@ fn load_providers() {
 }
 
 /// The certificates of a file in PEM, or the one of a file in DER.
-fn certificates(file: &[u8]) -> Vec<X509> {
+pub fn certificates(file: &[u8]) -> Vec<X509> {
     match X509::stack_from_pem(file) {
         Ok(found) if !found.is_empty() => found,
         _ => X509::from_der(file).into_iter().collect(),

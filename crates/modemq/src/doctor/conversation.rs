@@ -240,7 +240,8 @@ impl Awaited {
         if is_error || is_failure {
             return Some(End::Failed(line.into()));
         }
-        self.result &= line != "OK";
+        // The OK of ESP-AT before its prompt is not the last word.
+        self.result &= line != "OK" || self.prompt;
         self.report &= !is_report;
         self.back &= !exchange
             .back

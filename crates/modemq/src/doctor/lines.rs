@@ -3,8 +3,9 @@
 //! Values go through the model's own command items, so what does not fit the firmware is found before it is sent.
 
 use super::{Question, Target};
+use crate::tls;
 use dialect::command::{Form, find};
-use dialect::model::Family;
+use dialect::model::{Bearer, Family};
 use dialect::{Model, Value};
 
 /// What a step is for.
@@ -344,27 +345,10 @@ impl Writer<'_> {
             self.keep_alive()
         )));
         if self.target().tls {
-            for (name, _, content) in self.files() {
-                steps.push(prepare(format!("AT+QFDEL=\"{name}\"")).may_fail());
-                let size = content.len();
-                steps.push(prepare(format!("AT+QFUPL=\"{name}\",{size},15")).data(content, name));
-            }
-            let dates = u8::from(!self.question.check_dates);
-            let mut settings = vec![
-                ("sslversion", "4".to_string()),
-                ("ciphersuite", "0XFFFF".into()),
-                ("seclevel", self.security_level().to_string()),
-                ("ignorelocaltime", dates.to_string()),
-            ];
-            settings.extend(
-                self.files()
-                    .into_iter()
-                    .map(|(name, setting, _)| (setting, format!("\"{name}\""))),
-            );
-            for (setting, value) in settings {
-                steps.push(prepare(format!("AT+QSSLCFG=\"{setting}\",2,{value}")));
-            }
-            steps.push(prepare("AT+QMTCFG=\"ssl\",0,1,2".into()));
+            steps.extend(match self.question.model.bearer {
+                Bearer::NbIot => self.typed_certificates(),
+                _ => self.uploaded_certificates(),
+            });
         }
         let open = self.written("+QMTOPEN", &[0.into(), self.host(), self.port()])?;
         steps.push(Step::new(Stage::Connect, open).report("+QMTOPEN: 0,0", &["+QMTOPEN: 0,"]));
@@ -423,12 +407,60 @@ impl Writer<'_> {
         Ok(steps)
     }
 
+    /// Files, and a context that names them.
+    fn uploaded_certificates(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let prepare = |line: String| Step::new(Stage::Prepare, line);
+        for (name, _, content) in self.files() {
+            steps.push(prepare(format!("AT+QFDEL=\"{name}\"")).may_fail());
+            let size = content.len();
+            steps.push(prepare(format!("AT+QFUPL=\"{name}\",{size},15")).data(content, name));
+        }
+        let dates = u8::from(!self.question.check_dates);
+        let mut settings = vec![
+            ("sslversion", "4".to_string()),
+            ("ciphersuite", "0XFFFF".into()),
+            ("seclevel", self.security_level().to_string()),
+            ("ignorelocaltime", dates.to_string()),
+        ];
+        settings.extend(
+            self.files()
+                .into_iter()
+                .map(|(name, setting, _)| (setting, format!("\"{name}\""))),
+        );
+        for (setting, value) in settings {
+            steps.push(prepare(format!("AT+QSSLCFG=\"{setting}\",2,{value}")));
+        }
+        steps.push(prepare("AT+QMTCFG=\"ssl\",0,1,2".into()));
+        steps
+    }
+
+    /// Typed after the prompt, up to Ctrl-Z. Such a module checks no dates.
+    fn typed_certificates(&self) -> Vec<Step> {
+        let prepare = |line: String| Step::new(Stage::Prepare, line);
+        let level = self.security_level();
+        let mut steps = vec![
+            prepare("AT+QSSLCFG=1,5,\"sslversion\",4".into()),
+            prepare(format!("AT+QSSLCFG=1,5,\"seclevel\",{level}")),
+        ];
+        for (name, setting, content) in self.files() {
+            let typed = [content, b"\x1a"].concat();
+            let shown = format!("{name}, and Ctrl-Z");
+            steps.push(prepare(format!("AT+QSSLCFG=1,5,\"{setting}\"")).data(&typed, &shown));
+        }
+        steps.push(prepare("AT+QMTCFG=\"ssl\",0,1,1,5".into()));
+        steps
+    }
+
     fn eigencomm(&self) -> Result<Vec<Step>, String> {
         let mut steps = Vec::new();
         steps.push(Step::new(
             Stage::Prepare,
             format!("AT+ECMTCFG=\"keepalive\",0,{}", self.keep_alive()),
         ));
+        if self.target().tls {
+            steps.push(Step::new(Stage::Prepare, self.base64_certificate()?));
+        }
         let open = self.written("+ECMTOPEN", &[0.into(), self.host(), self.port()])?;
         steps.push(Step::new(Stage::Connect, open).report("+ECMTOPEN: 0,0", &["+ECMTOPEN: 0,"]));
         let mut names = vec![Value::from(0)];
@@ -471,6 +503,24 @@ impl Writer<'_> {
         Ok(steps)
     }
 
+    /// The authority on the command line; without one, TLS without a check.
+    fn base64_certificate(&self) -> Result<String, String> {
+        let credentials = &self.question.credentials;
+        let title = self.question.model.title;
+        if credentials.identity.is_some() {
+            return Err(format!("the {title} shows no certificate of its own"));
+        }
+        let Some(authorities) = &credentials.authorities else {
+            // Source: firmware, atec_mqtt.c: the key is not used.
+            return Ok("AT+ECMTCFG=\"ssl\",\"ecc\",\"0\"".into());
+        };
+        let wrong = || "the CA file holds no certificate that can be read".to_string();
+        let certificate = tls::certificates(authorities).into_iter().next();
+        let der = certificate.and_then(|found| found.to_der().ok());
+        let text = openssl::base64::encode_block(&der.ok_or_else(wrong)?);
+        self.written("+ECMTCFG=\"ssl\"", &["ca".into(), text.as_str().into()])
+    }
+
     fn espressif(&self) -> Result<Vec<Step>, String> {
         let mut steps = Vec::new();
         let target = self.target();
@@ -480,6 +530,20 @@ impl Writer<'_> {
                 Stage::Prepare,
                 self.written("+CWJAP", &[name.as_str().into(), password.as_str().into()])?,
             ));
+        }
+        if target.tls {
+            for (_, setting, content) in self.files() {
+                // Source: ESP-AT user guide, SYSMFG and MQTTUSERCFG.
+                let name = match setting {
+                    "cacert" => "mqtt_ca",
+                    "clientcert" => "mqtt_cert",
+                    _ => "mqtt_key",
+                };
+                let size = Value::Int(i64::try_from(content.len()).unwrap_or(i64::MAX));
+                let values = [2.into(), name.into(), name.into(), 8.into(), size];
+                let line = self.written("+SYSMFG", &values)?;
+                steps.push(Step::new(Stage::Prepare, line).data(content, name));
+            }
         }
         // Source: ESP-AT MQTT commands, MQTTUSERCFG: 1 TCP, 2 TLS without a check, 3 with one, 4 and 5 with the client's
         // certificate, 6 to 10 the same on WebSocket.
@@ -491,6 +555,11 @@ impl Writer<'_> {
             (true, _) => 3,
         };
         let scheme = 1 + tls + if target.websocket.is_some() { 5 } else { 0 };
+        if tls >= 2 {
+            // Source: ESP-AT user guide, MQTTUSERCFG: a certificate is compared with the clock, which SNTP sets.
+            let clock = Step::new(Stage::Prepare, "AT+CIPSNTPCFG=1,0,\"pool.ntp.org\"");
+            steps.push(clock.report("+TIME_UPDATED", &[]));
+        }
         let login = &self.question.login;
         let values = [
             0.into(),

@@ -383,7 +383,7 @@ causes! {
     /// This machine reaches it and the module does not.
     WhiteList "white-list" "This machine reaches the server and the module does not: a SIM with a white list of addresses wants this name and its addresses on it; ask who sold the SIM. So does a private network.";
     /// The module reaches the server, and its TLS fails where this machine's works.
-    ModulesTls "tls-on-the-module" "The server takes what this model offers, and this module fails: are the files on it whole and the right ones, is its clock right when it checks dates, and its firmware recent?";
+    ModulesTls "tls-on-the-module" "The server takes what this model offers, and this module fails: are the files on it whole and the right ones, is its clock right when it checks dates, and is the name in the certificate the one that it connects to? Some know names only, and no addresses.";
     /// The model has no TLS.
     NoTls "no-tls" "This model connects without TLS here: use the server's plain port.";
     /// The model has no such transport.

@@ -3,6 +3,7 @@
 use super::conversation::{Answer, End, Modem};
 use super::lines::{Stage, Step, conversation, touch};
 use super::{Cause, Question, Report};
+use dialect::model::Family;
 use std::io;
 use std::net::SocketAddr;
 
@@ -74,18 +75,29 @@ async fn cause(
         Stage::LogIn if !question.connect_delay.is_zero() && known != Known::Refused => {
             Some(Cause::ConnectTooLate)
         }
-        // The code of CONNACK, where the family prints it.
-        Stage::LogIn => match answer.lines.last().and_then(|line| line.rsplit(',').next()) {
+        Stage::LogIn => match connack(answer) {
             Some("4" | "5") => Some(Cause::Credentials),
             Some("2") => Some(Cause::ClientIdRefused),
             Some("3") => Some(Cause::ServerUnavailable),
-            _ => None,
+            Some(_) => None,
+            // Source: firmware of the EC616: ECMTOPEN says 0 before the handshake, and the login fails.
+            None if question.target.tls && question.model.family == Family::EigenComm => {
+                Some(Cause::ModulesTls)
+            }
+            None => None,
         },
         Stage::Subscribe => Some(Cause::SubscribeRefused),
         Stage::Publish if answer.end == End::TimedOut => Some(Cause::NoRoundTrip),
         Stage::Publish => Some(Cause::PublishRefused),
         _ => None,
     })
+}
+
+/// The code of CONNACK, behind a result of 0, where the family prints it.
+fn connack(answer: &Answer) -> Option<&str> {
+    let mut fields = answer.lines.last()?.rsplit(',');
+    let code = fields.next()?;
+    (fields.next()? == "0").then_some(code)
 }
 
 /// The module does not reach what this machine reaches: its name server, its network, or its TLS is to blame.
