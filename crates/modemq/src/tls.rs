@@ -2,6 +2,7 @@
 
 use crate::stream::Stream;
 use module::{Tls, TlsVersion};
+use openssl::dh::Dh;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::provider::Provider;
@@ -433,6 +434,9 @@ impl Acceptor {
         }
         set_identity(&mut builder, "server", server.certificate, server.key)?;
         builder.set_session_id_context(b"modemq").map_err(words)?;
+        // For suites with DHE. Source: RFC 5114 §2.3.
+        let parameters = Dh::get_2048_256().map_err(words)?;
+        builder.set_tmp_dh(&parameters).map_err(words)?;
         if let Some(authorities) = server.client_authorities {
             let mut store = X509StoreBuilder::new().map_err(words)?;
             let mut names = Stack::new().map_err(words)?;
