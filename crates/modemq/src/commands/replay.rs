@@ -63,7 +63,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_variable)]
     file: Vec<(String, String)>,
 
-    /// real: the model's delays, in virtual time; fast: none
+    /// real: the model's delays, in virtual time except over TLS; fast: none
     #[arg(long, default_value = "real", value_parser = ["real", "fast"])]
     pace: String,
 }

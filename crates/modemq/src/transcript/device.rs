@@ -465,7 +465,9 @@ impl PortDevice {
             .iter()
             .map(|filter| (*filter, QoS::ExactlyOnce))
             .collect();
-        let mut tool = self.client("pc-tool")?;
+        let mut tool = self
+            .client("pc-tool")
+            .map_err(|why| format!("the PC's tool: {why}"))?;
         let subscribed = self.runtime.block_on(async {
             tool.subscribe(&filters).await?;
             while !matches!(tool.next().await?, client::News::Subscribed(..)) {}
