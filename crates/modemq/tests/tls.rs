@@ -325,5 +325,8 @@ fn a_conversation_over_tls_goes_on_any_port() {
     }
     // Nor does the tool get in without a certificate.
     let error = String::from_utf8(replay(&["--file", ca]).stderr).unwrap();
-    assert_eq!(error, "modemq: the PC's tool: TLS: ssl/tls alert handshake failure\n");
+    assert_eq!(
+        error,
+        "modemq: the PC's tool: TLS: ssl/tls alert handshake failure\n"
+    );
 }
