@@ -433,6 +433,9 @@ impl Acceptor {
             set_suites(&mut builder, server.suites)?;
         }
         set_identity(&mut builder, "server", server.certificate, server.key)?;
+        // For the suites with DHE.
+        let group = Dh::get_2048_256().map_err(words)?;
+        builder.set_tmp_dh(&group).map_err(words)?;
         builder.set_session_id_context(b"modemq").map_err(words)?;
         // For suites with DHE. Source: RFC 5114 §2.3.
         let parameters = Dh::get_2048_256().map_err(words)?;

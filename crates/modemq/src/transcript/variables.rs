@@ -62,8 +62,11 @@ impl Variables {
     }
 
     /// Sets a file; one in PEM is there in DER as well, as `name.der`. `{length:name}` is its length in bytes,
-    /// `{checksum:name}` the one that `+QFUPL` prints.
+    /// `{checksum:name}` the one that `+QFUPL` prints, and `{base64:name}` a certificate in PEM without the lines around it.
     pub fn set_file(&mut self, name: &str, bytes: Vec<u8>) {
+        if let Some(body) = certificate_body(&bytes) {
+            self.set(&format!("base64:{name}"), &body);
+        }
         if let Some(der) = tls::pem_to_der(&bytes) {
             self.set_file(&format!("{name}.der"), der);
         }
@@ -103,6 +106,14 @@ impl Variables {
     }
 }
 
+/// Of a certificate alone: what stands in a line is printed when the line goes wrong, and a key never is.
+fn certificate_body(pem: &[u8]) -> Option<String> {
+    let text = str::from_utf8(pem).ok()?;
+    let body = text.strip_prefix("-----BEGIN CERTIFICATE-----")?;
+    let (body, _) = body.split_once("-----END CERTIFICATE-----")?;
+    Some(body.split_whitespace().collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +125,12 @@ mod tests {
         assert_eq!(variables.get("length:text"), Some("10"));
         assert_eq!(variables.get("checksum:text"), Some("3938"));
         assert_eq!(variables.file_names(), ["text"]);
+        for (kind, body) in [("CERTIFICATE", Some("MIIDAw==")), ("PRIVATE KEY", None)] {
+            let pem = format!("-----BEGIN {kind}-----\nMIID\nAw==\n-----END {kind}-----\n");
+            variables.set_file("pem", pem.into_bytes());
+            assert_eq!(variables.get("base64:pem"), body);
+            variables = Variables::new("h", 1);
+        }
         variables.set_now(1_728_632_315);
         assert_eq!(variables.get("now"), Some("24/10/11,07:38:35+00"));
         let shown = format!("{variables:?}");
