@@ -16,7 +16,10 @@ fn main() -> io::Result<()> {
                 continue;
             };
             let stem = stem.to_string_lossy();
-            if stem.starts_with("demo") || stem.starts_with("tls-") {
+            if ["demo", "tls-", "huawei", "as-written-huawei"]
+                .iter()
+                .any(|start| stem.starts_with(start))
+            {
                 let file = fs::canonicalize(&file)?;
                 let file = file.to_string_lossy();
                 let family = family.to_string_lossy();

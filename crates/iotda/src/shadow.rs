@@ -179,7 +179,7 @@ fn take_room(bytes: &mut usize, more: usize, less: usize) -> Result<(), String> 
 mod tests {
     use super::*;
 
-    fn properties(value: Value) -> Map<String, Value> {
+    fn properties(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
 
@@ -193,7 +193,7 @@ mod tests {
             ("s", "a", true),
             ("t", "c", false),
         ] {
-            let mut report = properties(json!({ name: half }));
+            let mut report = properties(&json!({ name: half }));
             let wrong = shadow.report(service, &mut report, "now").unwrap();
             assert_eq!(
                 (report.len(), wrong.len()),
@@ -203,9 +203,9 @@ mod tests {
         }
         // What is gone makes room.
         shadow
-            .report("s", &mut properties(json!({"a": 1})), "now")
+            .report("s", &mut properties(&json!({"a": 1})), "now")
             .unwrap();
-        let mut report = properties(json!({ "b": half }));
+        let mut report = properties(&json!({ "b": half }));
         assert_eq!(shadow.report("s", &mut report, "now"), Ok(vec![]));
     }
 
@@ -213,13 +213,13 @@ mod tests {
     fn what_is_taken_back_leaves_nothing_behind() {
         let mut shadow = Shadow::default();
         shadow
-            .desire("s", properties(json!({"a": 1, "b": 2, "c": 3})), "now")
+            .desire("s", properties(&json!({"a": 1, "b": 2, "c": 3})), "now")
             .unwrap();
         shadow
-            .desire("s", properties(json!({"a": null})), "now")
+            .desire("s", properties(&json!({"a": null})), "now")
             .unwrap();
         shadow
-            .report("s", &mut properties(json!({"b": 2})), "now")
+            .report("s", &mut properties(&json!({"b": 2})), "now")
             .unwrap();
         let (_, open) = shadow.differences().next().unwrap();
         assert_eq!(Value::Object(open), json!({"c": 3}));
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn names_that_the_platform_cannot_keep_are_named() {
-        let mut report = properties(json!({"a.b": 1, "$c": 2, "d": 3}));
+        let mut report = properties(&json!({"a.b": 1, "$c": 2, "d": 3}));
         let wrong = Shadow::default().report("s", &mut report, "now").unwrap();
         assert_eq!(wrong.len(), 2);
         assert_eq!(Value::Object(report), json!({"d": 3}));

@@ -322,3 +322,29 @@ fn a_broker_without_devices_is_no_platform() {
         "{error}"
     );
 }
+
+#[test]
+fn the_demo_plays_the_tutorial_with_its_cloud() {
+    for model in ["esp8266", "bc26", "ec20"] {
+        for as_written in [&[][..], &["--as-written"]] {
+            let args = [
+                "demo", "--pace", "fast", "--cloud", "huawei", "--model", model,
+            ];
+            let shown = text(&run(&[&args[..], as_written].concat(), b""));
+            for wanted in [
+                "Huawei Cloud IoTDA on 127.0.0.1:",
+                "reported stm32 at ",
+                "asks for message 64000697352830580e48df07_dev1 data",
+                "Verified: ",
+            ] {
+                assert!(shown.contains(wanted), "{wanted}: {shown}");
+            }
+        }
+    }
+    let other = run(&["demo", "--cloud", "huawei", "--model", "nt35e"], b"");
+    let error = String::from_utf8(other.stderr).unwrap();
+    assert!(
+        error.contains("there is for bc26, ec20, esp8266"),
+        "{error}"
+    );
+}

@@ -3,9 +3,10 @@
 use super::Error;
 use super::module::parse_model;
 use super::replay::models_of;
+use crate::application::Socket;
 use crate::broker_server::BrokerServer;
 use crate::certificates::Authority;
-use crate::clock::{Clock, unix_time};
+use crate::clock::{Clock, unix_millis, unix_time};
 use crate::net::Resolver;
 use crate::port::{Port, Pty, TcpPort, picocom_options};
 use crate::runtime::Host;
@@ -16,6 +17,7 @@ use crate::transcript::{
 use anstyle::{AnsiColor, Style};
 use clap::{Args as ClapArgs, ValueEnum};
 use dialect::Model;
+use instant::Instant;
 use module::{Config, Module, NetworkEvent, Pace};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -37,6 +39,14 @@ pub struct Args {
     /// Over TLS: none, without certificates; one-way, the module checks the server; mutual, each checks the other
     #[arg(long, value_name = "CHECK")]
     tls: Option<Check>,
+
+    /// With this cloud behind the broker, and its side of the conversation
+    #[arg(long, value_name = "CLOUD", conflicts_with = "tls")]
+    cloud: Option<Cloud>,
+
+    /// The fourth tutorial's lines as they stand there, which hardware refuses
+    #[arg(long, requires = "cloud")]
+    as_written: bool,
 
     /// real: the model's delays, as people see them; fast: none
     #[arg(long, default_value = "real", value_parser = ["real", "fast"])]
@@ -68,6 +78,18 @@ impl Check {
             Self::Mutual => "mutual",
         }
     }
+
+    /// How the name of its transcript begins.
+    fn file(self) -> String {
+        format!("tls-{}", self.name())
+    }
+}
+
+/// What is behind the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Cloud {
+    /// Huawei Cloud IoTDA: the fourth tutorial's.
+    Huawei,
 }
 
 /// Plays the tutorial; the exit status tells whether everything was as the tutorial has it.
@@ -79,11 +101,23 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
 }
 
 async fn stage(args: Args) -> Result<ExitCode, Error> {
-    let script = tutorial(args.model, args.tls)?;
+    let script = tutorial(&args)?;
     let clock = Clock::start();
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let (mut broker, _) = BrokerServer::start(broker::Config::default(), &[loopback]).await?;
+    let platform = script.platform(Instant::ZERO, unix_millis().unwrap_or_default())?;
+    let config = match &platform {
+        Some(_) => iotda::broker_config(broker::Config {
+            events: true,
+            ..broker::Config::default()
+        }),
+        None => broker::Config::default(),
+    };
+    let (mut broker, happenings) =
+        BrokerServer::start_platform(config, platform, &[loopback]).await?;
     let tool = broker.local_addrs()[0];
+    if args.cloud.is_some() {
+        tokio::task::spawn_local(Socket::listen(tool.port())?.serve(broker.application()));
+    }
     let broker_address = match &script.tls {
         Some(wanted) => {
             broker
@@ -104,6 +138,7 @@ async fn stage(args: Args) -> Result<ExitCode, Error> {
             Pace::Real
         },
         unix_time: unix_time(),
+        as_written: args.as_written,
         ..Config::default()
     };
     // The same model once more on a TCP port, for whoever has no terminal program.
@@ -121,13 +156,27 @@ async fn stage(args: Args) -> Result<ExitCode, Error> {
     let show = Show {
         clock: Clock::start(),
         model: args.model,
+        cloud: args.cloud,
     };
     show.opening(&device, broker_address, tool);
+    let plain = |address: SocketAddr| (address.ip().to_string(), address.port());
+    let reached = match args.cloud {
+        Some(Cloud::Huawei) => PortBroker::Cloud {
+            address: plain(broker_address),
+            application: broker.application(),
+            events: happenings,
+        },
+        None => PortBroker::Given {
+            address: plain(broker_address),
+            tool: plain(tool),
+            tool_tls: None,
+        },
+    };
     // The player waits as a person would, so it has a thread of its own.
     let lines = script.clone();
     let (path, events) = (device.clone(), power.swap_remove(0));
     let played =
-        tokio::task::spawn_blocking(move || show.play(&lines, &path, broker_address, tool, events));
+        tokio::task::spawn_blocking(move || show.play(&lines, &path, reached, tool, events));
     let result = played.await?;
     let network = if script.tls.is_some() {
         "TLS over TCP"
@@ -156,29 +205,37 @@ async fn stage(args: Args) -> Result<ExitCode, Error> {
     })
 }
 
-/// The tutorial of a model.
-fn tutorial(model: &'static Model, check: Option<Check>) -> Result<Script, Error> {
-    let plain = find(model, None)?.ok_or("there is no tutorial for this model")?;
-    let Some(check) = check else {
-        return Ok(plain);
-    };
-    let Some(mut script) = find(model, Some(check))? else {
-        return Err(without(model, check)?.into());
+/// The tutorial of a model, as it was asked for.
+fn tutorial(args: &Args) -> Result<Script, Error> {
+    let model = args.model;
+    let plain = find(model, "demo")?.ok_or("there is no tutorial for this model")?;
+    let found = match (args.tls, args.cloud) {
+        (None, None) => return Ok(plain),
+        (Some(check), _) => match find(model, &check.file())? {
+            Some(script) => script,
+            None => return Err(without(model, check)?.into()),
+        },
+        (None, Some(Cloud::Huawei)) => {
+            let file = if args.as_written {
+                "as-written-huawei"
+            } else {
+                "huawei"
+            };
+            find(model, file)?.ok_or_else(|| without_cloud(model, file))?
+        }
     };
     // It begins when the module is up, so that it can be played on a real one: here the power comes first.
     let boot = plain.steps.into_iter();
     let boot = boot.take_while(|step| !matches!(step.line, Line::Command(_)));
+    let mut script = found;
     script.steps.splice(0..0, boot);
     Ok(script)
 }
 
-fn find(model: &'static Model, check: Option<Check>) -> Result<Option<Script>, Error> {
-    let wanted = match check {
-        None => "demo".to_string(),
-        Some(check) => format!("tls-{}", check.name()),
-    };
+/// The transcript of a model whose file begins so.
+fn find(model: &'static Model, wanted: &str) -> Result<Option<Script>, Error> {
     for (family, file, text) in DEMOS {
-        let rest = file.strip_prefix(&*wanted);
+        let rest = file.strip_prefix(wanted);
         if *family != model.family.name()
             || !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
         {
@@ -193,12 +250,26 @@ fn find(model: &'static Model, check: Option<Check>) -> Result<Option<Script>, E
     Ok(None)
 }
 
+/// Why there is no such demo, and for which models there is.
+fn without_cloud(model: &Model, file: &str) -> String {
+    let can: Vec<_> = dialect::model::ALL
+        .iter()
+        .filter(|other| find(other, file).is_ok_and(|found| found.is_some()))
+        .map(|other| other.name)
+        .collect();
+    format!(
+        "there is no such tutorial for the {}; there is for {}",
+        model.title,
+        can.join(", ")
+    )
+}
+
 /// Why there is no such demo, and which there is.
 fn without(model: &'static Model, check: Check) -> Result<String, Error> {
     let title = model.title;
     let mut can = Vec::new();
     for other in Check::ALL {
-        if find(model, Some(other))?.is_some() {
+        if find(model, &other.file())?.is_some() {
             can.push(format!("--tls {}", other.name()));
         }
     }
@@ -227,6 +298,7 @@ const DIM: Style = Style::new().dimmed();
 struct Show {
     clock: Clock,
     model: &'static Model,
+    cloud: Option<Cloud>,
 }
 
 impl Show {
@@ -238,12 +310,19 @@ impl Show {
         } else {
             format!("{broker} with TLS and on {tool} without")
         };
+        let (others, tool) = match self.cloud {
+            None => (
+                format!("a broker on {broker}, an MQTT client as the PC's tool"),
+                "PC tool",
+            ),
+            Some(Cloud::Huawei) => (format!("Huawei Cloud IoTDA on {broker}"), "IoTDA"),
+        };
         say(&format!(
-            "{DIM}A software {title} on {device}, a broker on {broker}, an MQTT client as the PC's tool.{DIM:#}\n"
+            "{DIM}A software {title} on {device}, {others}.{DIM:#}\n"
         ));
         let gap = " ".repeat(SECOND_COLUMN - "host (MCU) / ".len() - title.len());
         say(&format!(
-            "{DIM}seconds{DIM:#}  {HOST}host (MCU){HOST:#} / {MODULE}{title}{MODULE:#}{gap}{TOOL}PC tool{TOOL:#}"
+            "{DIM}seconds{DIM:#}  {HOST}host (MCU){HOST:#} / {MODULE}{title}{MODULE:#}{gap}{TOOL}{tool}{TOOL:#}"
         ));
     }
 
@@ -252,28 +331,23 @@ impl Show {
         &self,
         script: &Script,
         pty: &Path,
-        broker: SocketAddr,
+        broker: PortBroker,
         tool: SocketAddr,
         power: mpsc::UnboundedSender<NetworkEvent>,
     ) -> Result<Report, String> {
         let baud = self.model.defaults.baud;
-        let both = [broker, tool].map(|address| (address.ip().to_string(), address.port()));
-        let [(host, port), _] = &both;
-        let mut variables = Variables::new(host, *port);
+        let device = PortDevice::open(&pty.display().to_string(), baud, broker, &script.filters());
+        let mut device = device?.with_power(power);
+        let (host, port) = device.broker_address();
+        let mut variables = Variables::new(host, port);
         if script.tls.is_some() {
             let authority = Authority::of_this_process().map_err(|error| error.to_string())?;
             let set = variables.set_certificates(authority);
             set.map_err(|error| error.to_string())?;
         }
-        let [address, there] = both;
-        let broker = PortBroker::Given {
-            address,
-            tool: there,
-            tool_tls: None,
-        };
-        let device = PortDevice::open(&pty.display().to_string(), baud, broker, &script.filters());
-        let mut device = device?.with_power(power);
-        self.tool(&format!("connected to {tool}"));
+        if self.cloud.is_none() {
+            self.tool(&format!("connected to {tool}"));
+        }
         play(
             script,
             self.model,
@@ -295,7 +369,10 @@ impl Show {
                     self.tool(&format!("received {topic}: {}", escape(payload)));
                 }
                 Seen::Application(request) => self.tool(&format!("asks for {request}")),
-                Seen::Platform(news) => self.tool(news),
+                // Each begins with the device, and here is one.
+                Seen::Platform(news) => {
+                    self.tool(news.split_once(": ").map_or(news, |(_, rest)| rest));
+                }
             },
         )
         .map_err(|mismatch| mismatch.to_string())
@@ -356,13 +433,24 @@ fn stay(
     let (host, port) = (tool.ip(), tool.port());
     let device = device.display();
     let map = picocom_options(model.syntax);
-    // Topics that begin with $ are not among those of #.
-    let published = script.steps.iter().find_map(|step| match &step.line {
-        Line::Directive(Directive::Publish { topic, .. }) => Some(topic.as_str()),
-        _ => None,
-    });
-    let topic = published.unwrap_or("mqtt/pub");
-    let all = if topic.starts_with('$') { "$oc/#" } else { "#" };
+    let broker_side = if let Some(iotda::Device { id, .. }) = script.iotda.first() {
+        format!(
+            "  the cloud                    modemq iotda shadow {id} -p {port}
+                               modemq iotda message {id} hello -p {port}"
+        )
+    } else {
+        // Topics that begin with $ are not among those of #.
+        let published = script.steps.iter().find_map(|step| match &step.line {
+            Line::Directive(Directive::Publish { topic, .. }) => Some(topic.as_str()),
+            _ => None,
+        });
+        let topic = published.unwrap_or("mqtt/pub");
+        let all = if topic.starts_with('$') { "$oc/#" } else { "#" };
+        format!(
+            "  the broker                   modemq sub -h {host} -p {port} -t '{all}' -v
+                               modemq pub -h {host} -p {port} -t '{topic}' -m hello"
+        )
+    };
     let mut out = std::io::stdout().lock();
     write!(
         out,
@@ -370,8 +458,7 @@ fn stay(
 Everything stays up until Ctrl-C:
   the module on its PTY        picocom {map}{device}
   another on a TCP port        nc -C {} {}
-  the broker                   modemq sub -h {host} -p {port} -t '{all}' -v
-                               modemq pub -h {host} -p {port} -t '{topic}' -m hello
+{broker_side}
 ",
         tcp.ip(),
         tcp.port(),

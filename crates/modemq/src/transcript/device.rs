@@ -314,6 +314,15 @@ pub enum PortBroker {
         /// How the tool's handshake goes, when it is not plain TCP there.
         tool_tls: Option<Box<Tls>>,
     },
+    /// One that this process runs, with a platform behind it. The platform takes the tool's place.
+    Cloud {
+        /// Where the module reaches it.
+        address: (String, u16),
+        /// The application's side.
+        application: Application,
+        /// What happens there.
+        events: mpsc::UnboundedReceiver<Happening>,
+    },
 }
 
 impl PortBroker {
@@ -419,6 +428,16 @@ impl PortDevice {
                 device.rivals = tool;
                 device.rivals_tls = tool_tls;
                 device.log_tool_in(filters)?;
+            }
+            PortBroker::Cloud {
+                address,
+                application,
+                events,
+            } => {
+                device.rivals = address.clone();
+                device.address = address;
+                device.application = Some(application);
+                device.events = Some(events);
             }
         }
         // What the module said before is not part of the conversation.

@@ -45,7 +45,7 @@ impl SocketDevice {
         let mut unused = broker::Config::default();
         let broker_config = match &mut broker {
             PortBroker::Own { config, .. } => config,
-            PortBroker::Given { .. } => &mut unused,
+            PortBroker::Given { .. } | PortBroker::Cloud { .. } => &mut unused,
         };
         for (key, value) in &script.module {
             configure(&mut config, broker_config, key, value)?;
