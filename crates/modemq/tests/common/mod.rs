@@ -228,32 +228,31 @@ impl Broker {
             let bound: [TcpListener; N] =
                 std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
             let free = bound.map(|listener| listener.local_addr().unwrap());
-            let mut settings = "allow_anonymous true\nuser root\n".to_owned();
+            let mut settings =
+                "allow_anonymous true\nuser root\nlog_dest stderr\nlog_type information\n"
+                    .to_owned();
             for (address, further) in free.iter().zip(listeners) {
                 settings += &format!("listener {} 127.0.0.1\n{further}", address.port());
             }
             let file = temporary("mosquitto");
             std::fs::write(&file, settings).unwrap();
             let mut command = Command::new(mosquitto_program());
-            command.arg("-c").arg(&file).stderr(Stdio::null());
+            command.arg("-c").arg(&file).stderr(Stdio::piped());
             let mut program = running(command);
-            let end = Instant::now() + GUARD;
-            while Instant::now() < end {
-                if free
-                    .iter()
-                    .all(|address| TcpStream::connect(address).is_ok())
-                {
-                    let broker = Self {
-                        program,
-                        address: free[0],
-                        name: "mosquitto",
-                    };
-                    return (broker, free);
-                }
-                if program.child.try_wait().unwrap().is_some() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(5));
+            let mut log = BufReader::new(program.trace()).lines();
+            // It says so once it has all of them; a connection might be somebody else's who was faster.
+            let is_up = log
+                .by_ref()
+                .any(|line| line.unwrap_or_default().ends_with(" running"));
+            if is_up {
+                // Nobody reads on, and it must not wait for that.
+                std::thread::spawn(move || log.for_each(drop));
+                let broker = Self {
+                    program,
+                    address: free[0],
+                    name: "mosquitto",
+                };
+                return (broker, free);
             }
         }
         panic!("mosquitto does not start");
