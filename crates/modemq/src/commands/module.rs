@@ -31,7 +31,7 @@ use std::time::Duration;
   modemq module air780ep --tcp 127.0.0.1:7000 --count 50
       fifty modules on the ports 7000 to 7049
   modemq module ec20 --flash flash
-      what is uploaded stays in flash/ec20 until the module starts again, and what lies there is on the module")]
+      what is uploaded is kept in flash/ec20 for the next start, and what lies there is on the module")]
 pub struct Args {
     /// Which module; `modemq models` lists them
     #[arg(value_parser = parse_model)]
