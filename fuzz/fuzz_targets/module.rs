@@ -1,5 +1,5 @@
 //! A module between a host and a network that do as they please: it never panics, holds a bounded amount, and answers
-//! AT afterwards.
+//! AT afterwards; and what it has kept is what it starts with.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -7,7 +7,7 @@ use dialect::Family;
 use dialect::model::ALL;
 use instant::Instant;
 use libfuzzer_sys::fuzz_target;
-use module::{Config, LinkEvent, LinkId, Module, NetError, NetworkEvent, Output, Pace, QueryId, Registration, Sim};
+use module::{Config, Flash, LinkEvent, LinkId, Module, NetError, NetworkEvent, Output, Pace, QueryId, Registration, Sim};
 use std::time::Duration;
 
 #[derive(Arbitrary, Debug)]
@@ -43,6 +43,7 @@ enum Line<'a> {
     LogOut,
     Close,
     Scene(u8),
+    Flash(u8),
     Any(&'a str),
 }
 
@@ -51,7 +52,7 @@ fuzz_target!(|input: (u8, bool, Vec<Act<'_>>)| {
     let model = &ALL[usize::from(model) % ALL.len()];
     let pace = if real { Pace::Real } else { Pace::Fast };
     let mut now = Instant::ZERO;
-    let mut module = Module::new(now, model, Config { pace, trace: true, ..Config::default() });
+    let mut module = Module::new(now, model, Config { pace, trace: true, flash: Some(Flash::default()), ..Config::default() });
     let mut world = World::default();
     // A module that boots hears nothing.
     now = run(&mut module, &mut world, now, Duration::from_secs(30));
@@ -91,6 +92,11 @@ fuzz_target!(|input: (u8, bool, Vec<Act<'_>>)| {
         now = run(&mut module, &mut world, now, Duration::from_secs(10));
     }
     assert!(world.serial.ends_with(b"\r\nOK\r\n"), "{}", String::from_utf8_lossy(&world.serial));
+    assert_eq!(world.flash.check(model), Ok(()));
+    let kept = world.flash.clone();
+    let mut next = Module::new(now, model, Config { pace, flash: Some(kept.clone()), ..Config::default() });
+    run(&mut next, &mut world, now, Duration::from_secs(30));
+    assert_eq!(world.flash, kept);
 });
 
 /// Lets time pass, at most so many turns of the module's clock.
@@ -110,11 +116,12 @@ struct World {
     link: LinkId,
     query: QueryId,
     serial: Vec<u8>,
+    flash: Flash,
 }
 
 impl Default for World {
     fn default() -> Self {
-        Self { link: LinkId(0), query: QueryId(0), serial: Vec::new() }
+        Self { link: LinkId(0), query: QueryId(0), serial: Vec::new(), flash: Flash::default() }
     }
 }
 
@@ -125,6 +132,8 @@ impl World {
                 Output::Open { link, .. } => self.link = link,
                 Output::Resolve { query, .. } => self.query = query,
                 Output::Serial(bytes) => self.serial.extend(bytes),
+                Output::Flash { item, content: Some(content) } => drop(self.flash.0.insert(item, content)),
+                Output::Flash { item, content: None } => drop(self.flash.0.remove(&item)),
                 _ => {}
             }
         }
@@ -145,6 +154,10 @@ fn text(line: &Line<'_>, family: Family) -> String {
             Line::LogOut => "AT+ECMTDISC=0\r".into(),
             Line::Close => "AT+ECMTCLOSE=0\r".into(),
             Line::Scene(_) => "AT+ECDNS=h\r".into(),
+            Line::Flash(step) => {
+                let kind = ["\"ca\",\"MIID\"", "\"psk\",\"k\",\"i\"", "\"ecc\",\"k\""][usize::from(*step) % 3];
+                format!("AT+ECMTCFG=\"ssl\",{kind}\r")
+            }
             Line::Any(text) => format!("AT{text}\r"),
         };
     }
@@ -162,6 +175,16 @@ fn text(line: &Line<'_>, family: Family) -> String {
             Line::LogOut => "AT+QMTDISC=0\r".into(),
             Line::Close => "AT+QMTCLOSE=0\r".into(),
             Line::Scene(_) => "AT+QIACT=1\r".into(),
+            Line::Flash(step) => [
+                "AT+QSSLCFG=1,5,\"cacert\",3\r",
+                "AT+QSSLCFG=1,5,\"clientkey\"\rkey\x1a",
+                "AT+QMTCFG=\"ssl\",0,1,1,5\r",
+                "AT+QFUPL=\"a\",3\rabc",
+                "AT+QFDEL=\"*\"\r",
+                "AT+QMTCFG=\"ssl\",0,1,2\r",
+                "AT&W\r",
+            ][usize::from(*step) % 7]
+                .into(),
             Line::Any(text) => format!("AT{text}\r"),
         };
     }
@@ -191,6 +214,17 @@ fn text(line: &Line<'_>, family: Family) -> String {
                 "AT+RST\r\n",
             ][usize::from(*step) % 10]
                 .into(),
+            Line::Flash(step) => [
+                "AT+SYSMFG=2,\"mqtt_ca\",\"mqtt_ca\",8,3\r\n",
+                "AT+SYSMFG=2,\"a\",\"b\",7,3\r\n",
+                "AT+SYSMFG=2,\"a\",\"b\",1,3\r\n",
+                "AT+SYSMFG=1,\"a\",\"b\",1,1\r\n",
+                "AT+SYSMFG=0,\"a\"\r\n",
+                "AT+SYSFLASH=0,\"mfg_nvs\"\r\n",
+                "AT+MQTTUSERCFG=0,3,\"id\",\"\",\"\",0,0,\"\"\r\n",
+                "AT+RESTORE\r\n",
+            ][usize::from(*step) % 8]
+                .into(),
             Line::Any(text) => format!("AT{text}\r\n"),
         };
     }
@@ -208,6 +242,16 @@ fn text(line: &Line<'_>, family: Family) -> String {
         Line::Close => "AT+MIPCLOSE\r".into(),
         Line::Scene(step) => ["AT+CSTT\r", "AT+CIICR\r", "AT+CIFSR\r", "AT+CDNSGIP=h\r", "AT+CIPSHUT\r", "AT+CFUN=0\r", "AT+CFUN=1\r"]
             [usize::from(*step) % 7]
+            .into(),
+        Line::Flash(step) => [
+            "AT+FSMKDIR=\"/d\"\r",
+            "AT+FSCREATE=\"/d/a\"\r",
+            "AT+FSWRITE=\"/d/a\",1,3,10\rabc",
+            "AT+FSDEL=\"/d/a\"\r",
+            "AT+FSRMDIR=\"/d\"\r",
+            "AT+CPNETAPN=2,\"a\",\"\",\"\",0\r",
+            "AT&W\r",
+        ][usize::from(*step) % 7]
             .into(),
         Line::Any(text) => format!("AT{text}\r"),
     }
