@@ -45,21 +45,29 @@ impl HostLine {
         }
     }
 
-    /// Waits for bytes, and no longer than `limit`; of a line that has ended nothing more comes, but the time still passes.
-    pub async fn receive(&mut self, limit: Duration) -> Vec<u8> {
+    /// Waits for bytes, and no longer than `limit`; none when there were none.
+    ///
+    /// # Errors
+    /// The line is broken, or its other end has closed it.
+    pub async fn receive(&mut self, limit: Duration) -> io::Result<Vec<u8>> {
         let mut buffer = vec![0; 4096];
         let read = async {
-            let read = match self {
+            match self {
                 Self::Tcp(stream) => stream.read(&mut buffer).await,
                 Self::Serial(serial) => serial.read(&mut buffer).await,
-            };
-            match read {
-                Ok(n @ 1..) => n,
-                _ => std::future::pending().await,
             }
         };
-        let read = tokio::time::timeout(limit, read).await.unwrap_or(0);
-        buffer.truncate(read);
-        buffer
+        match tokio::time::timeout(limit, read).await {
+            Ok(Ok(0)) => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the other end has closed the line",
+            )),
+            Ok(Ok(n)) => {
+                buffer.truncate(n);
+                Ok(buffer)
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Ok(Vec::new()),
+        }
     }
 }

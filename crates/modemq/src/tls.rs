@@ -312,6 +312,18 @@ fn set_identity(
     matches.map_err(|_| format!("the {whose}'s key does not belong to its certificate"))
 }
 
+/// Whether a certificate and a key are what they should be, and belong together.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn check_identity(certificate: &[u8], key: &[u8]) -> Result<(), String> {
+    let mut builder = builder(
+        SslMethod::tls_client(),
+        (TlsVersion::Tls10, TlsVersion::Tls12),
+    )?;
+    set_identity(&mut builder, "client", certificate, key)
+}
+
 /// The bytes inside TLS.
 ///
 /// # Errors

@@ -4,9 +4,11 @@ use super::Error;
 use super::module::parse_model;
 use crate::clock::{Clock, unix_time};
 use crate::doctor::conversation::Modem;
-use crate::doctor::lines::{Stage, conversation, set_apn};
+use crate::doctor::lines::{Abilities, Stage, conversation, set_apn};
+use crate::doctor::server::Served;
+use crate::doctor::trial::Known;
 use crate::doctor::{
-    Credentials, Finding, Login, Question, Report, Target, Verdict, radio, server, trial,
+    Cause, Credentials, Finding, Login, Question, Report, Target, Verdict, radio, server, trial,
 };
 use crate::line::HostLine;
 use crate::net::{Override, Resolver};
@@ -32,8 +34,9 @@ use tokio::task::LocalSet;
   modemq doctor mqtt://broker.example --model ec20 --port /dev/ttyUSB2
       the same with a real module, after its SIM, signal, registration, address and clock
 
-It logs in with the client id that is given: a device that uses the same one is thrown out meanwhile.
-The exit status is 0 when it works, 1 when something keeps it from working.")]
+It takes some seconds besides --patience, and some minutes with servers and modules that do not answer. It logs in with the client id
+that is given: a device that uses the same one is thrown out meanwhile. The lines hold the password. The exit status is 0 when it
+works, 1 when something keeps it from working, 2 when it could not be examined.")]
 pub struct Args {
     /// mqtt://HOST[:PORT], mqtts://, ws:// or wss://
     #[arg(value_name = "URL")]
@@ -73,14 +76,14 @@ pub struct Args {
     id: Option<String>,
 
     /// Where it subscribes and publishes [default: modemq/doctor/ and a number]
-    #[arg(short, long, value_name = "TOPIC")]
+    #[arg(short, long, value_name = "TOPIC", value_parser = parse_topic)]
     topic: Option<String>,
 
     /// Keep alive in seconds
     #[arg(short, long, value_name = "SECONDS", default_value_t = 120)]
     keepalive: u16,
 
-    /// How long the server is watched for how long it waits for CONNECT
+    /// How long a silent connection is watched, to see how long the server waits for CONNECT; 0 is not at all
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=3600))]
     patience: u64,
 
@@ -117,12 +120,16 @@ pub struct Args {
     json: bool,
 }
 
-/// Examines.
+/// Examines. The exit status is 2 when that cannot be done.
 ///
 /// # Errors
-/// A file that cannot be read, a port that cannot be opened.
+/// None: they are told.
 pub async fn run(args: Args) -> Result<ExitCode, Error> {
-    LocalSet::new().run_until(examine(args)).await
+    let result = LocalSet::new().run_until(examine(args)).await;
+    Ok(result.unwrap_or_else(|error| {
+        eprintln!("modemq doctor: {error}");
+        ExitCode::from(2)
+    }))
 }
 
 async fn examine(args: Args) -> Result<ExitCode, Error> {
@@ -134,34 +141,16 @@ async fn examine(args: Args) -> Result<ExitCode, Error> {
         }
     };
     if !json {
-        anstream::println!(
-            "{} with the eyes of the {}\n",
-            question.target,
-            question.model.title
-        );
+        let title = question.model.title;
+        say(&format!(
+            "{} with the eyes of the {title}\n",
+            question.target
+        ));
     }
     let mut report = Report::new(&mut tell);
-    let resolver = Resolver::new(args.resolve.clone());
-    let works = match &args.port {
-        Some(port) => {
-            let baud = args.baud.unwrap_or(question.model.defaults.baud);
-            let line = HostLine::open(port, baud).await?;
-            let mut modem = Modem::new(line, question.model);
-            let has_network = radio::examine(&question, &mut modem, &mut report).await?;
-            let served = server::examine(&question, &resolver, &mut report).await;
-            // What this machine cannot reach, a private network's module may.
-            let known = served.map_or(trial::Known::Refused, trial::Known::Served);
-            has_network && trial::run(&question, &mut modem, known, &mut report).await?
-        }
-        None => {
-            server::examine(&question, &resolver, &mut report)
-                .await
-                .is_some()
-                && virtually(&question, resolver, &mut report).await?
-        }
-    };
+    let works = diagnose(&args, &question, &mut report).await?;
     if json {
-        println!("{}", as_json(&question, works, report.findings()));
+        say(&as_json(&question, works, report.findings()).to_string());
     } else {
         conclude(&question, works, report.findings());
     }
@@ -172,10 +161,44 @@ async fn examine(args: Args) -> Result<ExitCode, Error> {
     })
 }
 
+async fn diagnose(
+    args: &Args,
+    question: &Question,
+    report: &mut Report<'_>,
+) -> Result<bool, Error> {
+    if !server::transport(question, report) {
+        return Ok(false);
+    }
+    if let Err(why) = conversation(question, &Abilities::default()) {
+        report.bad("values", Cause::TooLongForModel, why);
+        return Ok(false);
+    }
+    let resolver = Resolver::new(args.resolve.clone());
+    let Some(port) = &args.port else {
+        return Ok(match server::examine(question, &resolver, report).await {
+            Some(served) => virtually(question, resolver, served, report).await?,
+            None => false,
+        });
+    };
+    let baud = args.baud.unwrap_or(question.model.defaults.baud);
+    let mut modem = Modem::new(HostLine::open(port, baud).await?, question.model);
+    let broken = |error| format!("{port}: {error}");
+    let has_network = radio::examine(question, &mut modem, report).await;
+    let has_network = has_network.map_err(broken)?;
+    let served = server::examine(question, &resolver, report).await;
+    // What this machine cannot reach, a private network's module may.
+    let known = served.map_or(Known::Refused, Known::OtherWay);
+    Ok(has_network
+        && trial::run(question, &mut modem, &known, report)
+            .await
+            .map_err(broken)?)
+}
+
 /// The trial with a virtual module in this process.
 async fn virtually(
     question: &Question,
     resolver: Resolver,
+    served: Served,
     report: &mut Report<'_>,
 ) -> Result<bool, Error> {
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -194,8 +217,14 @@ async fn virtually(
     let mut modem = Modem::new(line, question.model);
     // Its network is as good as any: nobody wants to hear of it.
     let mut silence = |_: &Finding| {};
-    let ready = radio::examine(question, &mut modem, &mut Report::new(&mut silence)).await?;
-    let works = ready && trial::run(question, &mut modem, trial::Known::SameWay, report).await?;
+    let wifi = question.model.bearer == Bearer::WiFi;
+    let at_home = Question {
+        wifi: wifi.then(|| ("any".into(), String::new())),
+        ..question.clone()
+    };
+    let ready = radio::examine(&at_home, &mut modem, &mut Report::new(&mut silence)).await?;
+    let known = Known::SameWay(served);
+    let works = ready && trial::run(question, &mut modem, &known, report).await?;
     running.abort();
     Ok(works)
 }
@@ -203,15 +232,18 @@ async fn virtually(
 fn question(args: &Args) -> Result<Question, Error> {
     let number = std::process::id();
     let own = format!("modemq-doctor-{number}");
-    // The virtual module is in every access point's reach.
-    let wifi = match (&args.wifi, &args.port, args.model.bearer) {
-        (Some(wifi), ..) => {
-            let (name, password) = wifi.split_once(':').unwrap_or((wifi, ""));
-            Some((name.to_string(), password.to_string()))
-        }
-        (None, None, Bearer::WiFi) => Some(("yourSSID".into(), "yourPassword".into())),
-        _ => None,
-    };
+    let wifi = args.wifi.as_ref().map(|wifi| {
+        let (name, password) = wifi.split_once(':').unwrap_or((wifi, ""));
+        (name.to_string(), password.to_string())
+    });
+    let title = args.model.title;
+    let is_wifi = args.model.bearer == Bearer::WiFi;
+    if is_wifi && args.apn.is_some() {
+        return Err(format!("--apn is for cellular modules, and the {title} is none").into());
+    }
+    if !is_wifi && wifi.is_some() {
+        return Err(format!("--wifi is for Wi-Fi modules, and the {title} is none").into());
+    }
     Ok(Question {
         model: args.model,
         target: args.target.clone(),
@@ -239,6 +271,14 @@ fn question(args: &Args) -> Result<Question, Error> {
     })
 }
 
+fn parse_topic(text: &str) -> Result<String, String> {
+    if mqtt::topic_name_is_valid(text) {
+        Ok(text.into())
+    } else {
+        Err("a topic without wildcards is wanted, since it also publishes there".into())
+    }
+}
+
 const GOOD: Style = AnsiColor::Green.on_default();
 const REMARK: Style = AnsiColor::Yellow.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -255,43 +295,62 @@ fn show(finding: &Finding) {
         Verdict::Skipped => (DIM, "-"),
     };
     let (step, says) = (finding.step, &finding.says);
-    anstream::println!(
+    say(&format!(
         "{style}{mark}{style:#} {step:<width$}{says}",
         width = COLUMN - 2
-    );
+    ));
     if let Some(cause) = finding.cause {
         let indent = " ".repeat(COLUMN);
-        anstream::println!("{indent}{DIM}{}: {}{DIM:#}", cause.name(), cause.advice());
+        say(&format!(
+            "{indent}{DIM}{}: {}{DIM:#}",
+            cause.name(),
+            cause.advice()
+        ));
     }
+}
+
+fn say(line: &str) {
+    // Nobody may be reading any more.
+    let _ = writeln!(anstream::stdout().lock(), "{line}");
 }
 
 /// The verdict, and the lines.
 fn conclude(question: &Question, works: bool, findings: &[Finding]) {
     let title = question.model.title;
-    if works {
-        anstream::println!(
-            "\n{GOOD}It works.{GOOD:#} The lines for the {title}, each after the answer to the one before:\n"
-        );
+    let mut bad = findings.iter().rev();
+    let bad = bad.find(|finding| finding.verdict == Verdict::Bad);
+    let before = if question.model.bearer == Bearer::WiFi && question.wifi.is_none() {
+        ", once it is in an access point (AT+CWJAP)"
     } else {
-        let bad = findings
-            .iter()
-            .rev()
-            .find(|finding| finding.verdict == Verdict::Bad);
-        let step = bad.map_or("a step above", |finding| finding.step);
-        anstream::println!(
-            "\n{BAD}It does not work: {step}.{BAD:#} Once that is mended, the lines for the {title} are:\n"
-        );
-    }
-    match paste(question) {
-        Ok(lines) => {
-            let mut out = anstream::stdout().lock();
-            for line in lines {
-                // Nobody may be reading any more.
-                let _ = writeln!(out, "{line}");
-            }
+        ""
+    };
+    match (works, bad) {
+        (true, _) => say(&format!(
+            "\n{GOOD}It works.{GOOD:#} The lines for the {title}{before}, each after the answer to the one before:\n"
+        )),
+        (false, bad) => {
+            let step = bad.map_or("a step above", |finding| finding.step);
+            say(&format!("\n{BAD}It does not work: {step}.{BAD:#}"));
         }
-        Err(error) => anstream::println!("none: {error}"),
     }
+    // Without a way there, no line is of use.
+    if let (Ok(lines), false) = (paste(question), bad.is_some_and(is_hopeless)) {
+        if !works {
+            say(&format!(
+                "Once that is mended, the lines for the {title}{before} are:\n"
+            ));
+        }
+        for line in &lines {
+            say(line);
+        }
+    }
+}
+
+fn is_hopeless(finding: &Finding) -> bool {
+    matches!(
+        finding.cause,
+        Some(Cause::NoTls | Cause::NoWebSocket | Cause::TooLongForModel)
+    )
 }
 
 /// The lines as people paste them.
@@ -300,7 +359,7 @@ fn paste(question: &Question) -> Result<Vec<String>, String> {
         Some(apn) => set_apn(question.model, apn)?,
         None => Vec::new(),
     };
-    for step in conversation(question)? {
+    for step in conversation(question, &Abilities::default())? {
         lines.push(step.line);
         if let Some(data) = &step.data {
             let is_file = step.stage == Stage::Prepare;
@@ -325,8 +384,8 @@ fn as_json(question: &Question, works: bool, findings: &[Finding]) -> serde_json
                 "step": finding.step,
                 "verdict": finding.verdict.name(),
                 "says": finding.says,
-                "cause": finding.cause.map(crate::doctor::Cause::name),
-                "advice": finding.cause.map(crate::doctor::Cause::advice),
+                "cause": finding.cause.map(Cause::name),
+                "advice": finding.cause.map(Cause::advice),
             })
         })
         .collect();

@@ -2,6 +2,7 @@
 
 use super::lines::Step;
 use crate::line::HostLine;
+use crate::trace::escape;
 use dialect::{Model, Syntax};
 use std::collections::VecDeque;
 use std::io;
@@ -10,6 +11,12 @@ use tokio::time::Instant;
 
 /// How long a step may take. A TCP connection that nobody answers takes modules up to 75 s, and a login 60 s.
 const LIMIT: Duration = Duration::from_secs(90);
+
+/// Lines of an answer that are kept: the last ones.
+const KEPT: usize = 20;
+/// Lines that wait, and bytes of one that has no end yet.
+const MOST_LINES: usize = 1000;
+const MOST_BYTES: usize = 64 * 1024;
 
 /// A module at the other end of a line.
 #[derive(Debug)]
@@ -137,7 +144,7 @@ impl Modem {
         };
         let mut lines = Vec::new();
         loop {
-            let line = match self.next(deadline, open.prompt).await {
+            let line = match self.next(deadline, open.prompt).await? {
                 Some(Heard::Line(line)) => line,
                 Some(Heard::Prompt) => {
                     open.prompt = false;
@@ -153,6 +160,9 @@ impl Modem {
                 continue;
             }
             lines.push(line.clone());
+            if lines.len() > KEPT {
+                lines.remove(0);
+            }
             if let Some(end) = open.take(&line, exchange) {
                 return Ok(Answer { end, lines });
             }
@@ -160,39 +170,59 @@ impl Modem {
     }
 
     /// The next whole line, without its end, or a prompt when one is awaited; `None` when neither comes in time.
-    async fn next(&mut self, deadline: Instant, prompt: bool) -> Option<Heard> {
+    async fn next(&mut self, deadline: Instant, prompt: bool) -> io::Result<Option<Heard>> {
         loop {
             match self.lines.pop_front() {
-                Some(line) if prompt && line == "CONNECT" => return Some(Heard::Prompt),
-                Some(line) => return Some(Heard::Line(line)),
-                None if prompt && self.received.trim_ascii() == b">" => {
+                Some(line) if prompt && matches!(line.as_str(), "CONNECT" | ">") => {
+                    return Ok(Some(Heard::Prompt));
+                }
+                Some(line) => return Ok(Some(Heard::Line(line))),
+                None if prompt && self.received.trim_ascii().starts_with(b">") => {
                     self.received.clear();
-                    return Some(Heard::Prompt);
+                    return Ok(Some(Heard::Prompt));
                 }
                 None => {}
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return None;
+                return Ok(None);
             }
-            let came = self.line.receive(left).await;
-            self.received.extend_from_slice(&came);
-            // What no module says in a line is not kept.
-            if self.received.len() > 64 * 1024 {
-                self.received.clear();
-            }
-            while let Some(at) = self
-                .received
-                .iter()
-                .position(|byte| matches!(byte, b'\n' | b'\r'))
-            {
-                let line: Vec<u8> = self.received.drain(..=at).collect();
-                let line = String::from_utf8_lossy(line[..at].trim_ascii()).into_owned();
-                if !line.is_empty() {
-                    self.lines.push_back(line);
-                }
+            self.receive(left).await?;
+        }
+    }
+
+    /// Takes what comes apart into lines.
+    async fn receive(&mut self, limit: Duration) -> io::Result<()> {
+        let came = self.line.receive(limit).await?;
+        self.received.extend_from_slice(&came);
+        let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+        while let Some(at) = self.received.iter().position(is_end) {
+            let line: Vec<u8> = self.received.drain(..=at).collect();
+            let line = line[..at].trim_ascii();
+            if !line.is_empty() {
+                self.lines.push_back(escape(line));
             }
         }
+        // Nobody says so much without an end, and nobody asks for so many.
+        if self.received.len() > MOST_BYTES {
+            self.received.clear();
+        }
+        while self.lines.len() > MOST_LINES {
+            self.lines.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Throws away what comes until nothing has come for so long.
+    ///
+    /// # Errors
+    /// The line is broken.
+    pub async fn drain(&mut self, quiet: Duration) -> io::Result<()> {
+        let end = Instant::now() + 20 * quiet;
+        while Instant::now() < end && !self.line.receive(quiet).await?.is_empty() {}
+        self.received.clear();
+        self.lines.clear();
+        Ok(())
     }
 }
 
@@ -229,14 +259,13 @@ impl Awaited {
             || line == "TimeOut"
             || line.starts_with("+CME ERROR:")
             || line.starts_with("+CMS ERROR:");
-        let is_report = exchange
-            .report
-            .is_some_and(|report| line.starts_with(report));
-        let is_failure = !is_report
-            && exchange
-                .failures
-                .iter()
-                .any(|failure| line.starts_with(failure.as_str()));
+        // The longer beginning decides: `+X: 0,0` is none of `+X: 0,`, and `+X: 0,128` none of `+X: 0,`.
+        let reported = exchange.report.filter(|report| line.starts_with(report));
+        let failures = exchange.failures.iter().map(String::as_str);
+        let failed = failures.filter(|failure| line.starts_with(failure));
+        let failed = failed.map(str::len).max().unwrap_or(0);
+        let is_failure = failed > reported.map_or(0, str::len);
+        let is_report = reported.is_some();
         if is_error || is_failure {
             return Some(End::Failed(line.into()));
         }

@@ -30,11 +30,31 @@ pub struct Shown {
     pub failure: Option<String>,
 }
 
+impl Shown {
+    /// There was no handshake.
+    pub fn failed(why: String) -> Self {
+        Self {
+            failure: Some(why),
+            ..Self::default()
+        }
+    }
+}
+
 /// Does a handshake and tells what it showed.
 pub async fn show(stream: TcpStream, tls: &Tls) -> Shown {
+    listen(stream, tls, false).await
+}
+
+/// Begins a handshake and breaks it off once the server has chosen or given up.
+pub async fn glance(stream: TcpStream, tls: &Tls) -> Shown {
+    listen(stream, tls, true).await
+}
+
+async fn listen(stream: TcpStream, tls: &Tls, is_glance: bool) -> Shown {
     let mut tap = Tap {
         stream,
         heard: Vec::new(),
+        is_glance,
     };
     // By reference, so that what was heard outlives a handshake that fails.
     let failure = tls::connect(&mut tap, tls).await.err();
@@ -50,6 +70,7 @@ const MOST: usize = 256 * 1024;
 struct Tap {
     stream: TcpStream,
     heard: Vec<u8>,
+    is_glance: bool,
 }
 
 impl AsyncRead for Tap {
@@ -63,6 +84,12 @@ impl AsyncRead for Tap {
         let new = &buffer.filled()[before..];
         let room = MOST.saturating_sub(self.heard.len()).min(new.len());
         self.heard.extend_from_slice(&new[..room]);
+        if self.is_glance && room > 0 {
+            let shown = read(&self.heard);
+            if shown.choice.is_some() || shown.alert.is_some() || shown.is_not_tls {
+                return Poll::Ready(Err(io::Error::other("enough was seen")));
+            }
+        }
         result
     }
 }

@@ -4,9 +4,10 @@
 
 use super::{Question, Target};
 use crate::tls;
-use dialect::command::{Form, find};
+use dialect::command::{Form, WriteError, find};
 use dialect::model::{Bearer, Family};
 use dialect::{Model, Value};
+use std::net::IpAddr;
 
 /// What a step is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Step {
     pub failures: Vec<String>,
     /// A report with this beginning brings the message back; the text is in it.
     pub back: Option<(&'static str, String)>,
+    /// What must not be shown to others stands in the line: a password.
+    pub secret: Option<String>,
     /// It may fail: what it makes or takes away may be there or not.
     pub may_fail: bool,
 }
@@ -62,6 +65,7 @@ impl Step {
             report: None,
             failures: Vec::new(),
             back: None,
+            secret: None,
             may_fail: false,
         }
     }
@@ -80,9 +84,22 @@ impl Step {
         self
     }
 
-    fn back(mut self, prefix: &'static str, text: &str) -> Self {
-        self.back = Some((prefix, text.into()));
+    fn back(mut self, back: Option<(&'static str, String)>) -> Self {
+        self.back = back;
         self
+    }
+
+    fn secret(mut self, secret: Option<&str>) -> Self {
+        self.secret = secret.filter(|secret| !secret.is_empty()).map(Into::into);
+        self
+    }
+
+    /// The line as it may be shown to others.
+    pub fn shown(&self) -> String {
+        match &self.secret {
+            Some(secret) => self.line.replace(&format!("\"{secret}\""), "\"…\""),
+            None => self.line.clone(),
+        }
     }
 
     const fn may_fail(mut self) -> Self {
@@ -91,12 +108,64 @@ impl Step {
     }
 }
 
+/// What the server was found to do with messages.
+#[derive(Clone, Debug)]
+pub struct Abilities {
+    /// The QoS with which it takes them.
+    pub qos: Vec<u8>,
+    /// It sends a client what the client itself has published.
+    pub echoes: bool,
+}
+
+impl Default for Abilities {
+    fn default() -> Self {
+        Self {
+            qos: vec![0, 1, 2],
+            echoes: true,
+        }
+    }
+}
+
+/// Whether the module says the server's name in its ClientHello (SNI), with the lines of [`conversation`].
+pub fn sends_name(question: &Question) -> bool {
+    let model = question.model;
+    let can = match model.family {
+        // Source: Luat AT manual, SSLCFG: hostname would also be compared with the certificate.
+        Family::Luat => false,
+        Family::Quectel => model.bearer != Bearer::NbIot,
+        Family::EigenComm => true,
+        Family::Espressif => model.bearer == Bearer::WiFi,
+    };
+    can && question.target.tls && question.target.host.parse::<IpAddr>().is_err()
+}
+
+/// Whether a name that is sent must also stand in a certificate that is checked.
+// Source: firmware of the EC616, mbedtls_ssl_set_hostname; inferred for ESP-AT, as with esp-tls.
+pub fn checks_name(model: &Model) -> bool {
+    matches!(model.family, Family::EigenComm | Family::Espressif)
+}
+
+/// What brings a module back to where nothing is connected. Each line may fail.
+pub fn hang_up(model: &'static Model) -> Vec<Step> {
+    let lines: &[&str] = match model.family {
+        Family::Luat => &["AT+MDISCONNECT", "AT+MIPCLOSE"],
+        Family::Quectel => &["AT+QMTDISC=0", "AT+QMTCLOSE=0"],
+        Family::EigenComm => &["AT+ECMTDISC=0", "AT+ECMTCLOSE=0"],
+        Family::Espressif => &["AT+MQTTCLEAN=0"],
+    };
+    let step = |line: &&str| Step::new(Stage::Leave, *line).may_fail();
+    lines.iter().map(step).collect()
+}
+
 /// The whole conversation. The error says which value the model does not take.
 ///
 /// # Errors
 /// A value that does not fit its parameter.
-pub fn conversation(question: &Question) -> Result<Vec<Step>, String> {
-    let writer = Writer { question };
+pub fn conversation(question: &Question, abilities: &Abilities) -> Result<Vec<Step>, String> {
+    let writer = Writer {
+        question,
+        abilities,
+    };
     match question.model.family {
         Family::Luat => writer.luat(),
         Family::Quectel => writer.quectel(),
@@ -178,6 +247,15 @@ pub fn set_apn(model: &'static Model, apn: &str) -> Result<Vec<String>, String> 
     Ok(lines)
 }
 
+/// The line with which a Wi-Fi module joins an access point.
+///
+/// # Errors
+/// Name or password does not fit.
+pub fn join(model: &'static Model, name: &str, password: &str) -> Result<Step, String> {
+    let line = written(model, "+CWJAP", &[name.into(), password.into()])?;
+    Ok(Step::new(Stage::Prepare, line).secret(Some(password)))
+}
+
 /// The names of the files on the module.
 const CA: &str = "ca.crt";
 const CERTIFICATE: &str = "client.crt";
@@ -188,16 +266,38 @@ fn written(model: &'static Model, name: &str, values: &[Value<'_>]) -> Result<St
     let command = find(model.commands, name.as_bytes())
         .ok_or_else(|| format!("the {} has no AT{name}", model.title))?;
     let mut line = Vec::new();
-    command
-        .write(Form::Set, values, &mut |bytes| {
-            line.extend_from_slice(bytes);
-        })
-        .map_err(|error| format!("AT{name}: {error}"))?;
+    let result = command.write(Form::Set, values, &mut |bytes| {
+        line.extend_from_slice(bytes);
+    });
+    result.map_err(|error| match error {
+        WriteError::Value(index) => {
+            let value = match values.get(index) {
+                Some(Value::Int(number)) => number.to_string(),
+                Some(Value::Text(text)) if text.len() <= 40 => {
+                    format!("{:?}", String::from_utf8_lossy(text))
+                }
+                Some(Value::Text(text)) => format!("a text of {} bytes", text.len()),
+                _ => "what is left out".into(),
+            };
+            // Each of these commands is found with values that are all given.
+            let param = command
+                .set
+                .and_then(|params| params.get(index))
+                .map(ToString::to_string);
+            let param = param.unwrap_or_default();
+            format!(
+                "AT{name} does not take {value} as its parameter {}, {param}",
+                index + 1
+            )
+        }
+        _ => format!("AT{name}: {error}"),
+    })?;
     String::from_utf8(line).map_err(|_| format!("AT{name}: not UTF-8"))
 }
 
 struct Writer<'a> {
     question: &'a Question,
+    abilities: &'a Abilities,
 }
 
 impl Writer<'_> {
@@ -225,13 +325,31 @@ impl Writer<'_> {
         self.question.login.keep_alive
     }
 
+    /// What brings a message back, when the server does that.
+    fn echo(&self, prefix: &'static str, text: &str) -> Option<(&'static str, String)> {
+        self.abilities.echoes.then(|| (prefix, text.to_string()))
+    }
+
+    fn password(&self) -> Option<&str> {
+        self.question.login.password.as_deref()
+    }
+
     /// 0 no check, 1 the server's certificate, 2 the client's as well.
-    fn security_level(&self) -> u8 {
+    ///
+    /// # Errors
+    /// There is no such level.
+    fn security_level(&self) -> Result<u8, String> {
         let credentials = &self.question.credentials;
         match (&credentials.authorities, &credentials.identity) {
-            (_, Some(_)) => 2,
-            (Some(_), None) => 1,
-            (None, None) => 0,
+            (Some(_), Some(_)) => Ok(2),
+            (Some(_), None) => Ok(1),
+            (None, None) => Ok(0),
+            (None, Some(_)) => {
+                let title = self.question.model.title;
+                Err(format!(
+                    "the {title} shows its own certificate only when it checks the server's: --cafile"
+                ))
+            }
         }
     }
 
@@ -278,7 +396,7 @@ impl Writer<'_> {
                 }
             }
             let dates = u8::from(!self.question.check_dates);
-            let level = self.security_level();
+            let level = self.security_level()?;
             let mut settings = vec![
                 ("sslversion", "4".to_string()),
                 ("ciphersuite", "0XFFFF".into()),
@@ -297,10 +415,10 @@ impl Writer<'_> {
                 ));
             }
         }
-        steps.push(Step::new(
-            Stage::Prepare,
-            self.written("+MCONFIG", &self.names())?,
-        ));
+        steps.push(
+            Step::new(Stage::Prepare, self.written("+MCONFIG", &self.names())?)
+                .secret(self.password()),
+        );
         let open = if self.target().tls {
             "+SSLMIPSTART"
         } else {
@@ -315,7 +433,7 @@ impl Writer<'_> {
         steps.push(Step::new(Stage::LogIn, log_in).report("CONNACK OK", &["CLOSED"]));
         let subscribe = self.written("+MSUB", &[self.topic().into(), 2.into()])?;
         steps.push(Step::new(Stage::Subscribe, subscribe).report("SUBACK", &["CLOSED"]));
-        for qos in 0..=2u8 {
+        for &qos in &self.abilities.qos {
             let text = text(qos);
             let publish = self.written(
                 "+MPUB",
@@ -326,7 +444,7 @@ impl Writer<'_> {
                     text.as_str().into(),
                 ],
             )?;
-            let mut step = Step::new(Stage::Publish, publish).back("+MSUB:", &text);
+            let mut step = Step::new(Stage::Publish, publish).back(self.echo("+MSUB:", &text));
             step.failures = vec!["CLOSED".into()];
             step.report = [None, Some("PUBACK"), Some("PUBCOMP")][usize::from(qos)].map(Into::into);
             steps.push(step);
@@ -346,9 +464,12 @@ impl Writer<'_> {
         )));
         if self.target().tls {
             steps.extend(match self.question.model.bearer {
-                Bearer::NbIot => self.typed_certificates(),
-                _ => self.uploaded_certificates(),
+                Bearer::NbIot => self.typed_certificates()?,
+                _ => self.uploaded_certificates()?,
             });
+        } else if !self.question.model.suites.is_empty() {
+            // It may be set from before.
+            steps.push(prepare("AT+QMTCFG=\"ssl\",0,0".into()));
         }
         let open = self.written("+QMTOPEN", &[0.into(), self.host(), self.port()])?;
         steps.push(Step::new(Stage::Connect, open).report("+QMTOPEN: 0,0", &["+QMTOPEN: 0,"]));
@@ -357,17 +478,18 @@ impl Writer<'_> {
         let log_in = self.written("+QMTCONN", &names)?;
         steps.push(
             Step::new(Stage::LogIn, log_in)
+                .secret(self.password())
                 .report("+QMTCONN: 0,0,0", &["+QMTCONN: 0,", "+QMTSTAT: 0,"]),
         );
         let subscribe = self.written(
             "+QMTSUB",
             &[0.into(), 1.into(), self.topic().into(), 2.into()],
         )?;
-        steps.push(
-            Step::new(Stage::Subscribe, subscribe)
-                .report("+QMTSUB: 0,1,0,", &["+QMTSUB: 0,1,", "+QMTSTAT: 0,"]),
-        );
-        for qos in 0..=2u8 {
+        steps.push(Step::new(Stage::Subscribe, subscribe).report(
+            "+QMTSUB: 0,1,0,",
+            &["+QMTSUB: 0,1,0,128", "+QMTSUB: 0,1,", "+QMTSTAT: 0,"],
+        ));
+        for &qos in &self.abilities.qos {
             let text = text(qos);
             // A message of QoS 0 has no packet id.
             let id = if qos == 0 { 0 } else { qos + 1 };
@@ -400,7 +522,7 @@ impl Writer<'_> {
                 Step::new(Stage::Publish, line)
                     .data(&[text.as_bytes(), end].concat(), &shown)
                     .report(report, &[other.as_str(), "+QMTSTAT: 0,"])
-                    .back("+QMTRECV:", &text),
+                    .back(self.echo("+QMTRECV:", &text)),
             );
         }
         steps.push(Step::new(Stage::Leave, "AT+QMTDISC=0").report("+QMTDISC: 0,0", &[]));
@@ -408,7 +530,7 @@ impl Writer<'_> {
     }
 
     /// Files, and a context that names them.
-    fn uploaded_certificates(&self) -> Vec<Step> {
+    fn uploaded_certificates(&self) -> Result<Vec<Step>, String> {
         let mut steps = Vec::new();
         let prepare = |line: String| Step::new(Stage::Prepare, line);
         for (name, _, content) in self.files() {
@@ -420,7 +542,7 @@ impl Writer<'_> {
         let mut settings = vec![
             ("sslversion", "4".to_string()),
             ("ciphersuite", "0XFFFF".into()),
-            ("seclevel", self.security_level().to_string()),
+            ("seclevel", self.security_level()?.to_string()),
             ("ignorelocaltime", dates.to_string()),
         ];
         settings.extend(
@@ -432,13 +554,16 @@ impl Writer<'_> {
             steps.push(prepare(format!("AT+QSSLCFG=\"{setting}\",2,{value}")));
         }
         steps.push(prepare("AT+QMTCFG=\"ssl\",0,1,2".into()));
-        steps
+        if sends_name(self.question) {
+            steps.push(prepare("AT+QSSLCFG=\"sni\",2,1".into()));
+        }
+        Ok(steps)
     }
 
     /// Typed after the prompt, up to Ctrl-Z. Such a module checks no dates.
-    fn typed_certificates(&self) -> Vec<Step> {
+    fn typed_certificates(&self) -> Result<Vec<Step>, String> {
         let prepare = |line: String| Step::new(Stage::Prepare, line);
-        let level = self.security_level();
+        let level = self.security_level()?;
         let mut steps = vec![
             prepare("AT+QSSLCFG=1,5,\"sslversion\",4".into()),
             prepare(format!("AT+QSSLCFG=1,5,\"seclevel\",{level}")),
@@ -449,7 +574,7 @@ impl Writer<'_> {
             steps.push(prepare(format!("AT+QSSLCFG=1,5,\"{setting}\"")).data(&typed, &shown));
         }
         steps.push(prepare("AT+QMTCFG=\"ssl\",0,1,1,5".into()));
-        steps
+        Ok(steps)
     }
 
     fn eigencomm(&self) -> Result<Vec<Step>, String> {
@@ -468,17 +593,18 @@ impl Writer<'_> {
         let log_in = self.written("+ECMTCONN", &names)?;
         steps.push(
             Step::new(Stage::LogIn, log_in)
+                .secret(self.password())
                 .report("+ECMTCONN: 0,0,0", &["+ECMTCONN: 0,", "+ECMTSTAT: 0,"]),
         );
         let subscribe = self.written(
             "+ECMTSUB",
             &[0.into(), 1.into(), self.topic().into(), 2.into()],
         )?;
-        steps.push(
-            Step::new(Stage::Subscribe, subscribe)
-                .report("+ECMTSUB: 0,1,0,", &["+ECMTSUB: 0,1,", "+ECMTSTAT: 0,"]),
-        );
-        for qos in 0..=2u8 {
+        steps.push(Step::new(Stage::Subscribe, subscribe).report(
+            "+ECMTSUB: 0,1,0,",
+            &["+ECMTSUB: 0,1,0,128", "+ECMTSUB: 0,1,", "+ECMTSTAT: 0,"],
+        ));
+        for &qos in &self.abilities.qos {
             let text = text(qos);
             let id = if qos == 0 { 0 } else { qos + 1 };
             let line = self.written(
@@ -496,7 +622,7 @@ impl Writer<'_> {
             steps.push(
                 Step::new(Stage::Publish, line)
                     .report(format!("{other}0"), &[other.as_str(), "+ECMTSTAT: 0,"])
-                    .back("+ECMTRECV:", &text),
+                    .back(self.echo("+ECMTRECV:", &text)),
             );
         }
         steps.push(Step::new(Stage::Leave, "AT+ECMTDISC=0").report("+ECMTDISC: 0,0", &[]));
@@ -526,10 +652,7 @@ impl Writer<'_> {
         let target = self.target();
         if let Some((name, password)) = &self.question.wifi {
             steps.push(Step::new(Stage::Prepare, "AT+CWMODE=1"));
-            steps.push(Step::new(
-                Stage::Prepare,
-                self.written("+CWJAP", &[name.as_str().into(), password.as_str().into()])?,
-            ));
+            steps.push(join(self.question.model, name, password)?);
         }
         if target.tls {
             for (_, setting, content) in self.files() {
@@ -547,12 +670,13 @@ impl Writer<'_> {
         }
         // Source: ESP-AT MQTT commands, MQTTUSERCFG: 1 TCP, 2 TLS without a check, 3 with one, 4 and 5 with the client's
         // certificate, 6 to 10 the same on WebSocket.
-        let tls = match (target.tls, self.security_level()) {
-            (false, _) => 0,
-            (true, 0) => 1,
-            (true, 1) => 2,
-            (true, _) if self.question.credentials.authorities.is_some() => 4,
-            (true, _) => 3,
+        let credentials = &self.question.credentials;
+        let tls = match (&credentials.authorities, &credentials.identity) {
+            _ if !target.tls => 0,
+            (None, None) => 1,
+            (Some(_), None) => 2,
+            (None, Some(_)) => 3,
+            (Some(_), Some(_)) => 4,
         };
         let scheme = 1 + tls + if target.websocket.is_some() { 5 } else { 0 };
         if tls >= 2 {
@@ -571,14 +695,18 @@ impl Writer<'_> {
             0.into(),
             target.websocket.as_deref().unwrap_or_default().into(),
         ];
-        steps.push(Step::new(
-            Stage::Prepare,
-            self.written("+MQTTUSERCFG", &values)?,
-        ));
+        steps.push(
+            Step::new(Stage::Prepare, self.written("+MQTTUSERCFG", &values)?)
+                .secret(self.password()),
+        );
         steps.push(Step::new(
             Stage::Prepare,
             format!("AT+MQTTCONNCFG=0,{},0,\"\",\"\",0,0", self.keep_alive()),
         ));
+        if sends_name(self.question) {
+            let line = self.written("+MQTTSNI", &[0.into(), self.host()])?;
+            steps.push(Step::new(Stage::Prepare, line));
+        }
         let open = self.written("+MQTTCONN", &[0.into(), self.host(), self.port(), 0.into()])?;
         steps.push(
             Step::new(Stage::Connect, open).report("+MQTTCONNECTED:0,", &["+MQTTDISCONNECTED:0"]),
@@ -587,7 +715,7 @@ impl Writer<'_> {
             Stage::Subscribe,
             self.written("+MQTTSUB", &[0.into(), self.topic().into(), 2.into()])?,
         ));
-        for qos in 0..=2u8 {
+        for &qos in &self.abilities.qos {
             let text = text(qos);
             let line = self.written(
                 "+MQTTPUB",
@@ -599,7 +727,7 @@ impl Writer<'_> {
                     0.into(),
                 ],
             )?;
-            steps.push(Step::new(Stage::Publish, line).back("+MQTTSUBRECV:", &text));
+            steps.push(Step::new(Stage::Publish, line).back(self.echo("+MQTTSUBRECV:", &text)));
         }
         steps.push(Step::new(Stage::Leave, "AT+MQTTCLEAN=0"));
         Ok(steps)

@@ -1,6 +1,6 @@
 //! Why a module does not reach a broker: what was looked at, what was found, and what to do about it.
 //!
-//! [`server`] looks at the broker from this machine with what the model offers; [`trial`] then lets a module do it, a
+//! [`server`] looks at the broker from this machine, and [`security`] at its TLS with what the model offers; [`trial`] then lets a module do it, a
 //! virtual one or one on a port, with the lines of [`lines`]; [`radio`] looks at what is before all that: SIM, signal,
 //! registration, PDP context, clock.
 
@@ -8,9 +8,11 @@ pub mod conversation;
 pub mod handshake;
 pub mod lines;
 pub mod radio;
+pub mod security;
 pub mod server;
 pub mod trial;
 
+use crate::tls;
 use dialect::Model;
 use std::fmt;
 use std::path::PathBuf;
@@ -100,11 +102,18 @@ impl fmt::Debug for Credentials {
     }
 }
 
+impl Question {
+    /// The module compares dates of certificates: it is told to, and checks certificates at all.
+    pub fn heeds_dates(&self) -> bool {
+        self.target.tls && self.check_dates && self.credentials.authorities.is_some()
+    }
+}
+
 impl Credentials {
     /// Reads the files.
     ///
     /// # Errors
-    /// One that cannot be read, or a certificate without its key.
+    /// One that cannot be read, or holds something else, or a key that does not belong to its certificate.
     pub fn read(
         authorities: Option<&PathBuf>,
         certificate: Option<&PathBuf>,
@@ -113,13 +122,30 @@ impl Credentials {
         let read = |path: &PathBuf| {
             std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
         };
+        let authorities = match authorities {
+            Some(path) => {
+                let bytes = read(path)?;
+                if tls::certificates(&bytes).is_empty() {
+                    return Err(format!("{}: holds no certificate", path.display()));
+                }
+                Some(bytes)
+            }
+            None => None,
+        };
+        let identity = match (certificate, key) {
+            (Some(certificate), Some(key)) => {
+                let identity = (read(certificate)?, read(key)?);
+                tls::check_identity(&identity.0, &identity.1).map_err(|why| {
+                    format!("{}, {}: {why}", certificate.display(), key.display())
+                })?;
+                Some(identity)
+            }
+            (None, None) => None,
+            _ => return Err("--cert and --key go together".into()),
+        };
         Ok(Self {
-            authorities: authorities.map(read).transpose()?,
-            identity: match (certificate, key) {
-                (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
-                (None, None) => None,
-                _ => return Err("--cert and --key go together".into()),
-            },
+            authorities,
+            identity,
         })
     }
 }
@@ -404,6 +430,14 @@ causes! {
     CertificateNotYetValid "certificate-not-yet-valid" "Is the clock right, of the server that made it and of this machine?";
     /// The certificate is for another name.
     WrongHostname "wrong-hostname" "A module that checks the name refuses it: use a name that stands in the certificate.";
+    /// It is not made for servers.
+    WrongPurpose "wrong-purpose" "The certificate is not one for a server: its extended key usage must have serverAuth.";
+    /// Keys and chains that small libraries may not take.
+    UnusualCertificate "unusual-certificate" "RSA with 2048 bits and one or two certificates are what every module takes.";
+    /// The suites of the model want another kind of certificate.
+    CertificateKind "certificate-kind" "The server's certificate has an EC key, and the model's suites want RSA: give the server an RSA certificate, beside its own if it can.";
+    /// The server wants the name in the ClientHello.
+    NameWanted "sni-wanted" "The server tells its names apart by SNI: set the module's host name for TLS (Luat: AT+SSLCFG=\"hostname\",88,\"NAME\").";
     /// A kind of key or signature that the model cannot verify.
     UnknownSignature "unknown-signature" "Sign with RSA (PKCS #1 v1.5) or ECDSA, and SHA-256: the libraries in the modules know no other.";
     /// The server wants a client's certificate.
@@ -412,6 +446,8 @@ causes! {
     ClientCertificateRefused "client-certificate-refused" "The server does not take this client certificate: is it by the authority that the server trusts, and in date? Do key and certificate belong together?";
     /// What listens there does not speak MQTT.
     NotMqtt "not-mqtt" "What listens there does not speak MQTT on this port; with TLS it is mqtts://, with WebSocket ws://.";
+    /// There is no WebSocket at that path.
+    WebSocketRefused "websocket-refused" "The server does not open a WebSocket there: is the path right (often /mqtt), and does it have the subprotocol mqtt?";
     /// CONNACK 1.
     ProtocolVersion "protocol-version" "The modules speak MQTT 3.1.1 and 3.1: the server must take one of them.";
     /// CONNACK 2.
@@ -426,6 +462,8 @@ causes! {
     SilentServer "silent-server" "It takes connections and does not answer: overloaded, or no MQTT server.";
     /// CONNECT comes later than the server waits for it.
     ConnectTooLate "connect-too-late" "Send the login at once after the report that the connection is up: who waits longer than the server is thrown out.";
+    /// No keep alive.
+    NoKeepAlive "no-keep-alive" "Without one nobody notices a connection that has died: between 60 and 240 s, 120 s is best.";
     /// Keep alive under one minute.
     KeepAliveTooShort "keep-alive-too-short" "Between 60 and 240 s, 120 s is best: shorter ones break when the network is slow.";
     /// Keep alive over four minutes.
@@ -438,6 +476,8 @@ causes! {
     SubscribeRefused "subscribe-refused" "The server does not let this client subscribe there: --topic with one that it may use.";
     /// The server closes at PUBLISH.
     PublishRefused "publish-refused" "The server does not let this client publish there, or not with this QoS: --topic with one that it may use.";
+    /// The server closes at a PUBLISH of QoS 2.
+    QosRefused "qos-refused" "The server does not take this QoS: use 0 or 1.";
     /// A message that does not come back.
     NoRoundTrip "no-round-trip" "The message was published and not delivered to its own sender, though it has subscribed: some clouds do not do that; try --topic.";
     /// The server takes smaller messages than the model can send.

@@ -91,7 +91,7 @@ impl Ward<'_, '_, '_> {
                 step,
                 None,
                 format!(
-                    "{words}: not what a {} says; its lines may differ",
+                    "{words:?} is not what the {} says: its lines may differ",
                     model.title
                 ),
             );
@@ -263,14 +263,11 @@ impl Ward<'_, '_, '_> {
         let off = (now - clock).abs();
         // The zone may be missing from what the module says, so half a day is no fault of the clock.
         if off < time::Duration::hours(15) {
-            self.report.good(step, format!("{clock}"));
+            self.report.good(step, words(clock));
             return Ok(true);
         }
-        let says = format!("{clock}, which is {} days off", off.whole_days());
-        if self.question.target.tls
-            && self.question.check_dates
-            && self.question.credentials.authorities.is_some()
-        {
+        let says = format!("{}, which is {} days off", words(clock), off.whole_days());
+        if self.question.heeds_dates() {
             self.report.bad(
                 step,
                 Cause::ClockNotSet,
@@ -328,6 +325,11 @@ impl Ward<'_, '_, '_> {
             }
         }
     }
+}
+
+fn words(clock: OffsetDateTime) -> String {
+    let (date, (hour, minute, second)) = (clock.date(), clock.to_hms());
+    format!("{date} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
 fn stat_words(stat: i64) -> &'static str {
