@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use dialect::Model;
 use modemq::commands::{
-    self, broker, demo, doctor, explain, iotda, module, publish, replay, subscribe,
+    self, broker, demo, doctor, explain, faults, iotda, module, publish, replay, subscribe,
 };
 use std::process::ExitCode;
 
@@ -27,6 +27,7 @@ enum Command {
     Broker(broker::Args),
     Doctor(Box<doctor::Args>),
     Explain(explain::Args),
+    Faults(faults::Args),
     Iotda(iotda::Args),
     /// List the models: language, limits, defaults
     Models,
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Doctor(args) => commands::run(doctor::run(*args)),
         Command::Explain(args) => explain::run(&args),
+        Command::Faults(args) => faults::run(&args),
         Command::Models => {
             print!("{}", modemq::reference::models());
             Ok(ExitCode::SUCCESS)

@@ -9,9 +9,7 @@ use crate::tls;
 use crate::trace::Writer;
 use crate::websocket;
 use instant::Instant;
-use module::{
-    LinkEvent, LinkId, Module, NetError, NetworkEvent, Output, QueryId, Trace, TraceKind, Transport,
-};
+use module::{LinkEvent, LinkId, NetError, Output, QueryId, Trace, TraceKind, Transport};
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
@@ -19,8 +17,9 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
+use world::Rig;
 
 /// Bytes for a host that does not read; what comes beyond them is lost, as it is on a wire.
 const SERIAL_BACKLOG: usize = 64 * 1024;
@@ -38,7 +37,7 @@ thread_local! {
 
 /// One module with its port.
 pub struct Host {
-    module: Module,
+    rig: Rig,
     port: Port,
     clock: Clock,
     resolver: Resolver,
@@ -49,9 +48,56 @@ pub struct Host {
     lost: usize,
     /// What the tasks that resolve and connect have found.
     found: (mpsc::UnboundedSender<Found>, mpsc::UnboundedReceiver<Found>),
-    events: mpsc::UnboundedReceiver<NetworkEvent>,
+    acts: mpsc::UnboundedReceiver<Act>,
     trace: Option<(Rc<RefCell<Writer>>, Option<usize>)>,
     flash: Option<FlashFolder>,
+}
+
+/// What somebody outside does to a module, or wants to know of it.
+type Act = Box<dyn FnOnce(&mut Rig, Instant) + Send>;
+
+/// Reaches a module that runs, from any task or thread.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    acts: mpsc::UnboundedSender<Act>,
+}
+
+/// The module runs no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+impl std::fmt::Display for Gone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the module runs no more")
+    }
+}
+
+impl std::error::Error for Gone {}
+
+impl Handle {
+    /// Does something to the module as soon as it is its turn: a fault, an event of the network.
+    ///
+    /// # Errors
+    /// The module runs no more.
+    pub fn act(&self, act: impl FnOnce(&mut Rig, Instant) + Send + 'static) -> Result<(), Gone> {
+        self.acts.send(Box::new(act)).map_err(|_| Gone)
+    }
+
+    /// [`Handle::act`], and what came of it.
+    ///
+    /// # Errors
+    /// The module runs no more.
+    pub async fn ask<R: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Rig, Instant) -> R + Send + 'static,
+    ) -> Result<R, Gone> {
+        let (sender, receiver) = oneshot::channel();
+        self.act(move |rig, now| {
+            // Whoever asked may not wait any more.
+            let _ = sender.send(act(rig, now));
+        })?;
+        receiver.await.map_err(|_| Gone)
+    }
 }
 
 struct Link {
@@ -75,16 +121,11 @@ enum Ready {
 }
 
 impl Host {
-    /// Joins a module and a port. What is sent to the second part happens to the module.
-    pub fn new(
-        module: Module,
-        port: Port,
-        clock: Clock,
-        resolver: Resolver,
-    ) -> (Self, mpsc::UnboundedSender<NetworkEvent>) {
-        let (sender, events) = mpsc::unbounded_channel();
+    /// Joins a module and a port. The second part reaches the module while it runs.
+    pub fn new(rig: Rig, port: Port, clock: Clock, resolver: Resolver) -> (Self, Handle) {
+        let (sender, acts) = mpsc::unbounded_channel();
         let host = Self {
-            module,
+            rig,
             port,
             clock,
             resolver,
@@ -93,11 +134,11 @@ impl Host {
             serial: Vec::new(),
             lost: 0,
             found: mpsc::unbounded_channel(),
-            events,
+            acts,
             trace: None,
             flash: None,
         };
-        (host, sender)
+        (host, Handle { acts: sender })
     }
 
     /// Writes the trace there; `index` tells modules apart that share it.
@@ -128,28 +169,27 @@ impl Host {
         loop {
             self.act()?;
             let deadline = self.next_deadline();
-            let (serial, port, links, module) =
-                (&self.serial, &self.port, &self.links, &self.module);
+            let (serial, port, links, rig) = (&self.serial, &self.port, &self.links, &self.rig);
             tokio::select! {
                 read = port.read(&mut buffer) => {
                     let n = read?;
                     if n == 0 {
                         return self.finish().await;
                     }
-                    self.module.receive(self.clock.now(), &buffer[..n]);
+                    self.rig.receive(self.clock.now(), &buffer[..n]);
                 }
                 written = port.write(serial), if !serial.is_empty() => {
                     let n = written?;
                     self.serial.drain(..n);
                     self.report_loss();
                 }
-                ready = poll_fn(|context| poll_links(links, module, context)) => SCRATCH.with_borrow_mut(|scratch| self.serve(&ready, scratch))?,
+                ready = poll_fn(|context| poll_links(links, rig, context)) => SCRATCH.with_borrow_mut(|scratch| self.serve(&ready, scratch))?,
                 Some(found) = self.found.1.recv() => self.take(found),
-                Some(event) = self.events.recv() => self.module.network(self.clock.now(), event),
+                Some(act) = self.acts.recv() => act(&mut self.rig, self.clock.now()),
                 () = self.clock.sleep_until(deadline) => {
                     let now = self.clock.now();
                     self.links.retain(|link| link.closed.is_none_or(|at| at > now));
-                    self.module.advance(now);
+                    self.rig.advance(now);
                 }
             }
         }
@@ -158,11 +198,11 @@ impl Host {
     /// The port has ended: what the module still says is printed.
     async fn finish(&mut self) -> io::Result<()> {
         let limit = self.clock.now() + Duration::from_secs(1);
-        while let Some(deadline) = self.module.next_deadline()
+        while let Some(deadline) = self.rig.next_deadline()
             && deadline < limit
         {
             self.clock.sleep_until(Some(deadline)).await;
-            self.module.advance(self.clock.now());
+            self.rig.advance(self.clock.now());
             self.act()?;
         }
         while !self.serial.is_empty()
@@ -175,12 +215,12 @@ impl Host {
 
     fn next_deadline(&self) -> Option<Instant> {
         let lingering = self.links.iter().filter_map(|link| link.closed);
-        lingering.chain(self.module.next_deadline()).min()
+        lingering.chain(self.rig.next_deadline()).min()
     }
 
     /// Does what the module wants done.
     fn act(&mut self) -> io::Result<()> {
-        while let Some(output) = self.module.poll_output() {
+        while let Some(output) = self.rig.poll_output() {
             match output {
                 Output::Serial(bytes) => {
                     let room = SERIAL_BACKLOG
@@ -281,7 +321,7 @@ impl Host {
                     self.links.swap_remove(index);
                 } else if !closed {
                     let over = !matches!(event, LinkEvent::Data(_));
-                    self.module.receive_link(now, id, event);
+                    self.rig.receive_link(now, id, event);
                     self.act()?;
                     if over {
                         self.links.retain(|link| link.id != id);
@@ -295,7 +335,7 @@ impl Host {
             .position(|link| link.outgoing.len() > LINK_BACKLOG)
         {
             let link = self.links.swap_remove(index);
-            self.module.receive_link(now, link.id, LinkEvent::Reset);
+            self.rig.receive_link(now, link.id, LinkEvent::Reset);
         }
         Ok(())
     }
@@ -317,18 +357,18 @@ impl Host {
                     closed: None,
                     shut: false,
                 });
-                self.module.receive_link(now, id, LinkEvent::Opened(peer));
+                self.rig.receive_link(now, id, LinkEvent::Opened(peer));
             }
             Found::Connected(id, Err((error, why))) => {
                 if let Some(why) = why {
                     self.note(why);
                 }
-                self.module.receive_link(now, id, LinkEvent::Failed(error));
+                self.rig.receive_link(now, id, LinkEvent::Failed(error));
             }
             Found::Resolved(query, Ok(addresses)) => {
-                self.module.resolved(now, query, Ok(&addresses));
+                self.rig.resolved(now, query, Ok(&addresses));
             }
-            Found::Resolved(query, Err(error)) => self.module.resolved(now, query, Err(error)),
+            Found::Resolved(query, Err(error)) => self.rig.resolved(now, query, Err(error)),
         }
     }
 
@@ -415,10 +455,10 @@ async fn open_websocket(
     }
 }
 
-fn poll_links(links: &[Link], module: &Module, context: &mut Context<'_>) -> Poll<Ready> {
+fn poll_links(links: &[Link], rig: &Rig, context: &mut Context<'_>) -> Poll<Ready> {
     for (index, link) in links.iter().enumerate() {
         // What is not read stays with the system, and then with the peer.
-        let takes = link.closed.is_some() || module.takes_data(link.id);
+        let takes = link.closed.is_some() || rig.takes_data(link.id);
         if takes && link.stream.poll_read_ready(context).is_ready() {
             return Poll::Ready(Ready::Readable(index));
         }

@@ -5,6 +5,7 @@ use crate::tls::Tls;
 use instant::Instant;
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// A transport that the module asked for. Never used again once it is closed.
@@ -92,8 +93,31 @@ pub enum NetworkEvent {
     Registration(Registration),
     /// The SIM changes.
     Sim(Sim),
+    /// The network gives another address: the PDP context goes and comes back with it, a Wi-Fi station keeps its access point.
+    // Source: 3GPP TS 24.301 §6.4.4.2, ESM cause 39, reactivation requested.
+    AddressChanged,
+    /// The SIM is busy until it was asked for so often, and then ready. On a Wi-Fi module nothing.
+    SimBusy {
+        /// How often commands that need it get `+CME ERROR: 14`.
+        times: u32,
+    },
     /// Power is cut and comes back: no goodbye to the peer, boot reports follow.
     PowerCycle,
+    /// Power is cut, and stays so until [`NetworkEvent::PowerCycle`].
+    PowerCut,
+    /// The firmware crashes and starts again by itself.
+    Crash,
+    /// There is no room for files any more, or there is again.
+    FlashFull(bool),
+    /// The clock is as at power-on, until somebody sets it.
+    ClockLost,
+    /// The next extended commands are refused, whatever they are.
+    CommandsFail {
+        /// `+CME ERROR: code`, in the form that `AT+CMEE` asks for.
+        code: u16,
+        /// How many.
+        commands: u32,
+    },
 }
 
 /// Network registration, `<stat>` of 3GPP TS 27.007 §7.2.
@@ -130,6 +154,34 @@ impl Registration {
     }
 }
 
+/// `home`, `roaming`, `searching`, `denied`, `none`.
+impl fmt::Display for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotRegistered => "none",
+            Self::Home => "home",
+            Self::Searching => "searching",
+            Self::Denied => "denied",
+            Self::Roaming => "roaming",
+        })
+    }
+}
+
+impl FromStr for Registration {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self::NotRegistered),
+            "home" => Ok(Self::Home),
+            "searching" => Ok(Self::Searching),
+            "denied" => Ok(Self::Denied),
+            "roaming" => Ok(Self::Roaming),
+            _ => Err("home, roaming, searching, denied or none"),
+        }
+    }
+}
+
 /// The SIM as `+CPIN` tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Sim {
@@ -142,6 +194,37 @@ pub enum Sim {
     Absent,
     /// Still starting: `+CME ERROR: 14`.
     Busy,
+}
+
+/// `ready`, `absent`, `busy`, `pin:1234`.
+impl fmt::Display for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready => f.write_str("ready"),
+            Self::Pin(pin) => write!(f, "pin:{pin}"),
+            Self::Absent => f.write_str("absent"),
+            Self::Busy => f.write_str("busy"),
+        }
+    }
+}
+
+impl FromStr for Sim {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_pin = |pin: &&str| {
+            (4..=8).contains(&pin.len()) && pin.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        match text {
+            "ready" => Ok(Self::Ready),
+            "absent" => Ok(Self::Absent),
+            "busy" => Ok(Self::Busy),
+            _ => match text.strip_prefix("pin:").filter(is_pin) {
+                Some(pin) => Ok(Self::Pin(pin.into())),
+                None => Err("ready, absent, busy, or pin: and four to eight digits"),
+            },
+        }
+    }
 }
 
 /// What the module wants done, in order.

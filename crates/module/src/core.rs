@@ -139,6 +139,8 @@ pub(crate) struct Core {
     pub(crate) finds_rate: bool,
     reboot: Option<(Instant, Reboot)>,
     next_handle: u32,
+    /// A fault: this code for so many of the next extended commands.
+    pub(crate) failing: Option<(u16, u32)>,
     /// The rate of the line changes when all that was said at the old one is out.
     new_baud: bool,
 }
@@ -172,6 +174,7 @@ impl Core {
             finds_rate: false,
             reboot: None,
             next_handle: 0,
+            failing: None,
             new_baud: false,
             config,
         };
@@ -529,7 +532,7 @@ impl Core {
     /// Starts the module anew once the reply to the command that runs has gone out.
     pub(crate) fn reboot(&mut self, how: Reboot) {
         let delay = match how {
-            Reboot::PowerCycle => Duration::ZERO,
+            Reboot::PowerCycle | Reboot::Cut | Reboot::Crash => Duration::ZERO,
             // Long enough for the reply and its delay.
             _ => self.span(Duration::from_millis(100)),
         };
@@ -540,9 +543,13 @@ impl Core {
 
     pub(crate) fn take_reboot(&mut self) -> Option<Reboot> {
         let (_, how) = self.reboot.filter(|(due, _)| *due <= self.now)?;
-        // What the command said must be out first.
-        self.terminal.release_reports(self.now);
-        if how != Reboot::PowerCycle {
+        if matches!(how, Reboot::PowerCycle | Reboot::Cut | Reboot::Crash) {
+            // What nobody has taken from it yet is not out.
+            self.out
+                .retain(|output| !matches!(output, Output::Serial(_)));
+        } else {
+            // What the command said must be out first.
+            self.terminal.release_reports(self.now);
             self.transmit();
         }
         self.reboot = None;
@@ -561,6 +568,7 @@ impl Core {
         self.power = false;
         self.booted = false;
         self.completed = None;
+        self.failing = None;
         self.info.clear();
         self.info_is_open = false;
         self.info_is_secret = false;

@@ -9,6 +9,8 @@ pub(crate) struct Files {
     /// By path from the root, without a slash before it; `None` is a folder.
     entries: BTreeMap<String, Option<Vec<u8>>>,
     capacity: usize,
+    /// A fault: it takes nothing more.
+    full: bool,
     pub(crate) changes: Changes,
 }
 
@@ -45,6 +47,7 @@ impl Files {
         Self {
             entries: BTreeMap::new(),
             capacity,
+            full: false,
             changes: Changes::new(watched),
         }
     }
@@ -82,6 +85,11 @@ impl Files {
             (Area::File, Some(content)) => Some(content.clone()),
             _ => None,
         }
+    }
+
+    /// Takes nothing more, whatever it holds; or what it has room for.
+    pub(crate) fn set_full(&mut self, full: bool) {
+        self.full = full;
     }
 
     pub(crate) fn create(&mut self, path: &[u8]) -> Result<(), FileError> {
@@ -166,6 +174,9 @@ impl Files {
 
     /// Bytes that are free.
     pub(crate) fn free(&self) -> usize {
+        if self.full {
+            return 0;
+        }
         let used: usize = self.entries.values().flatten().map(Vec::len).sum();
         self.capacity.saturating_sub(used)
     }
@@ -193,7 +204,7 @@ impl Files {
         {
             return Err(FileError::NotFound);
         }
-        if self.entries.len() >= ENTRIES_MAX {
+        if self.full || self.entries.len() >= ENTRIES_MAX {
             return Err(FileError::Full);
         }
         self.entries.insert(path.into(), entry);
@@ -252,6 +263,21 @@ mod tests {
         assert_eq!(files.write(b"a", false, b"1234567890"), Ok(()));
         assert_eq!(files.free(), 0);
         assert_eq!(files.read(b"a"), Ok(&b"1234567890"[..]));
+    }
+
+    #[test]
+    fn a_flash_that_is_full_by_a_fault_keeps_what_it_holds() {
+        let mut files = Files::new(10, false);
+        assert_eq!(files.create(b"a"), Ok(()));
+        assert_eq!(files.write(b"a", false, b"1234"), Ok(()));
+        files.set_full(true);
+        assert_eq!(files.create(b"b"), Err(FileError::Full));
+        assert_eq!(files.write(b"a", true, b"5"), Err(FileError::Full));
+        assert_eq!(files.read(b"a"), Ok(&b"1234"[..]));
+        assert_eq!(files.delete(b"a"), Ok(()));
+        assert_eq!(files.free(), 0);
+        files.set_full(false);
+        assert_eq!(files.create(b"b"), Ok(()));
     }
 
     #[test]

@@ -135,12 +135,20 @@ impl Module {
     /// What the world does to the module.
     pub fn network(&mut self, now: Instant, event: NetworkEvent) {
         self.core.now = now;
-        if event == NetworkEvent::PowerCycle {
-            self.core.reboot(Reboot::PowerCycle);
-        } else if self.core.power_is_on() {
-            self.core
-                .radio
-                .event(now, &self.core.model.timing, self.core.config.pace, event);
+        match event {
+            NetworkEvent::PowerCycle => self.core.reboot(Reboot::PowerCycle),
+            NetworkEvent::FlashFull(full) => self.core.files.set_full(full),
+            event if !self.core.power_is_on() => self.core.radio.unseen(event),
+            NetworkEvent::PowerCut => self.core.reboot(Reboot::Cut),
+            NetworkEvent::Crash => self.core.reboot(Reboot::Crash),
+            NetworkEvent::ClockLost => self.core.clock.power_on(now),
+            NetworkEvent::CommandsFail { code, commands } => {
+                self.core.failing = Some((code, commands)).filter(|_| commands > 0);
+            }
+            event => {
+                let (timing, pace) = (&self.core.model.timing, self.core.config.pace);
+                self.core.radio.event(now, timing, pace, event);
+            }
         }
         self.settle();
     }
@@ -211,7 +219,7 @@ impl Module {
         self.waiting = None;
         self.family = family::new(self.core.model);
         self.core.power_off(how);
-        if how != Reboot::Off {
+        if !matches!(how, Reboot::Off | Reboot::Cut) {
             self.core.power_on(how);
         }
     }
@@ -426,12 +434,23 @@ pub(crate) enum Reboot {
     Factory,
     /// Power went and came back.
     PowerCycle,
+    /// The firmware crashed.
+    Crash,
+    /// Power went.
+    Cut,
     /// It switched itself off, and stays off.
     Off,
 }
 
 /// The family first: what it does not know is standard, or not known at all.
 fn execute(core: &mut Core, family: &mut dyn Family, statement: &Statement<'_>) -> Outcome {
+    if statement.command.is_extended()
+        && let Some((code, left)) = core.failing
+    {
+        core.failing = Some((code, left - 1)).filter(|(_, left)| *left > 0);
+        core.note(|| format!("a fault refuses this command; {} more", left - 1));
+        return Outcome::Cme(code);
+    }
     if statement.form == dialect::Form::Test {
         for line in statement.command.test.unwrap_or(&[]) {
             core.info_text(line);

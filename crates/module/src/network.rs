@@ -222,12 +222,16 @@ pub(crate) fn report(core: &mut Core, change: &Change) {
 }
 
 /// Why the SIM cannot be used, when it cannot.
-pub(crate) fn sim_error(core: &Core) -> Option<Outcome> {
+pub(crate) fn sim_error(core: &mut Core) -> Option<Outcome> {
     match &core.radio.world.sim {
         Sim::Ready => None,
         Sim::Pin(_) => Some(Outcome::Cme(cme::SIM_PIN_REQUIRED)),
         Sim::Absent => Some(Outcome::Cme(cme::SIM_NOT_INSERTED)),
-        Sim::Busy => Some(Outcome::Cme(cme::SIM_BUSY)),
+        Sim::Busy => {
+            let (timing, pace) = (&core.model.timing, core.config.pace);
+            core.radio.asked_for_sim(core.now, timing, pace);
+            Some(Outcome::Cme(cme::SIM_BUSY))
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Change {
     PdpUp(u8),
     /// A PDP context is down.
     PdpDown { cid: u8, by_network: bool },
+    /// An access point has given another address.
+    Address,
     /// The access points around a Wi-Fi station go away or come back.
     AccessPoints { in_reach: bool },
 }
@@ -71,6 +73,9 @@ impl SavedApn {
         })
     }
 }
+/// How long a SIM is busy when nobody asks for it.
+// Inferred: no manual names a limit.
+const SIM_BUSY_MAX: Duration = Duration::from_secs(60);
 
 /// The context that a module brings up by itself.
 pub(crate) const DEFAULT_CID: u8 = 1;
@@ -93,6 +98,8 @@ pub(crate) struct Radio {
     pub(crate) power_saving: Option<[String; 2]>,
     /// Whether there is a cellular modem at all.
     cellular: bool,
+    /// How often the SIM will yet be found busy; 0: as long as it is.
+    sim_busy: u32,
     steps: VecDeque<(Instant, Step)>,
     changes: VecDeque<Change>,
 }
@@ -104,6 +111,8 @@ enum Step {
     Sim,
     Register,
     ActivatePdp,
+    /// A SIM that was busy is so no more.
+    SimReady,
 }
 
 impl Radio {
@@ -120,6 +129,7 @@ impl Radio {
             cops: (0, 2),
             power_saving: None,
             cellular: true,
+            sim_busy: 0,
             steps: VecDeque::new(),
             changes: VecDeque::new(),
         }
@@ -142,6 +152,10 @@ impl Radio {
     }
 
     pub(crate) fn power_off(&mut self) {
+        if self.sim_busy > 0 {
+            self.sim_busy = 0;
+            self.world.sim = Sim::Ready;
+        }
         self.stat = Registration::NotRegistered;
         self.attached = false;
         self.contexts.clear();
@@ -157,13 +171,7 @@ impl Radio {
     pub(crate) fn event(&mut self, now: Instant, timing: &Timing, pace: Pace, event: NetworkEvent) {
         match event {
             NetworkEvent::PdpDeactivated => {
-                let active: Vec<u8> = self
-                    .contexts
-                    .iter()
-                    .filter(|c| c.active)
-                    .map(|c| c.cid)
-                    .collect();
-                for cid in active {
+                for cid in self.active() {
                     self.deactivate(cid, true);
                 }
             }
@@ -174,7 +182,26 @@ impl Radio {
                     self.changes.push_back(Change::AccessPoints { in_reach });
                 }
             }
+            NetworkEvent::AddressChanged if !self.cellular => {
+                self.world.station_address = next_address(self.world.station_address);
+                self.changes.push_back(Change::Address);
+            }
             _ if !self.cellular => {}
+            NetworkEvent::AddressChanged => {
+                for cid in self.active() {
+                    self.deactivate(cid, true);
+                }
+                self.world.address = next_address(self.world.address);
+                if self.attached {
+                    self.schedule(now, Step::ActivatePdp, timing.pdp, pace);
+                }
+            }
+            NetworkEvent::SimBusy { times } => {
+                self.sim_busy = times;
+                self.event(now, timing, pace, NetworkEvent::Sim(Sim::Busy));
+                // At any pace: it is the host that may not ask.
+                self.insert(now + SIM_BUSY_MAX, Step::SimReady);
+            }
             NetworkEvent::Signal { rssi } => {
                 self.world.rssi = rssi;
                 if rssi == 99 && self.stat.has_service() {
@@ -192,6 +219,9 @@ impl Radio {
                 }
             }
             NetworkEvent::Sim(sim) => {
+                if sim != Sim::Busy {
+                    self.sim_busy = 0;
+                }
                 let ready = sim == Sim::Ready;
                 self.world.sim = sim;
                 self.changes.push_back(Change::Sim);
@@ -201,8 +231,38 @@ impl Radio {
                     self.lose_service(Registration::NotRegistered);
                 }
             }
-            // The module itself sees to it.
-            NetworkEvent::PowerCycle => {}
+            // The module itself sees to them.
+            NetworkEvent::PowerCycle
+            | NetworkEvent::PowerCut
+            | NetworkEvent::Crash
+            | NetworkEvent::FlashFull(_)
+            | NetworkEvent::ClockLost
+            | NetworkEvent::CommandsFail { .. } => {}
+        }
+    }
+
+    /// What the world does while the module is off: it finds it so when it is on again.
+    pub(crate) fn unseen(&mut self, event: NetworkEvent) {
+        match event {
+            NetworkEvent::Signal { rssi } => self.world.rssi = rssi,
+            NetworkEvent::Registration(registration) => self.world.registration = registration,
+            NetworkEvent::Sim(sim) => self.world.sim = sim,
+            _ => {}
+        }
+    }
+
+    /// A command has found the SIM busy; a fault may end with it.
+    pub(crate) fn asked_for_sim(&mut self, now: Instant, timing: &Timing, pace: Pace) {
+        if self.sim_busy == 1 {
+            self.sim_is_ready(now, timing, pace);
+        }
+        self.sim_busy = self.sim_busy.saturating_sub(1);
+    }
+
+    fn sim_is_ready(&mut self, now: Instant, timing: &Timing, pace: Pace) {
+        if self.sim_busy > 0 {
+            self.sim_busy = 0;
+            self.event(now, timing, pace, NetworkEvent::Sim(Sim::Ready));
         }
     }
 
@@ -356,16 +416,23 @@ impl Radio {
                     self.schedule(now, Step::ActivatePdp, timing.pdp, pace);
                 }
             }
+            Step::SimReady => self.sim_is_ready(now, timing, pace),
             Step::ActivatePdp => {
                 self.activate(DEFAULT_CID);
             }
         }
     }
 
+    /// The contexts that are up.
+    fn active(&self) -> Vec<u8> {
+        let active = self.contexts.iter().filter(|context| context.active);
+        active.map(|context| context.cid).collect()
+    }
+
     fn lose_service(&mut self, stat: Registration) {
         let had_service = self.stat.has_service();
         self.steps
-            .retain(|(_, step)| matches!(step, Step::Boot | Step::Sim));
+            .retain(|(_, step)| matches!(step, Step::Boot | Step::Sim | Step::SimReady));
         self.drop_contexts();
         self.attached = false;
         if self.stat != stat {
@@ -389,8 +456,17 @@ impl Radio {
             Pace::Real => after,
             Pace::Fast => Duration::ZERO,
         };
-        let at = now + after;
+        self.insert(now + after, step);
+    }
+
+    fn insert(&mut self, at: Instant, step: Step) {
         let place = self.steps.partition_point(|(other, _)| *other <= at);
         self.steps.insert(place, (at, step));
     }
+}
+
+/// Another address of the same network, and never the first or the last of it.
+fn next_address(address: Ipv4Addr) -> Ipv4Addr {
+    let [a, b, c, d] = address.octets();
+    Ipv4Addr::new(a, b, c, d % 253 + 2)
 }

@@ -249,3 +249,22 @@ fn the_first_line_after_power_on_finds_the_rate() {
         assert_eq!(bench.text(), "AT\r\r\nOK\r\n");
     }
 }
+
+#[test]
+fn what_the_world_does_while_the_power_is_off_is_there_afterwards() {
+    let mut bench = booted("air780ep", Pace::Fast);
+    let events = [
+        NetworkEvent::Signal { rssi: 99 },
+        NetworkEvent::PowerCut,
+        NetworkEvent::Signal { rssi: 7 },
+        NetworkEvent::PowerCycle,
+    ];
+    for event in events {
+        bench.module.network(bench.now, event);
+        bench.drain();
+        bench.run(Duration::from_secs(10));
+    }
+    bench.serial.clear();
+    bench.type_bytes(b"ATE0\rAT+CSQ\r");
+    assert!(bench.text().ends_with("\r\n+CSQ: 7,0\r\n\r\nOK\r\n"));
+}

@@ -8,7 +8,7 @@ use dialect::Model;
 use module::{Config, NetworkEvent, Pace};
 use mqtt::QoS;
 use std::time::Duration;
-use world::{Bench, Mood};
+use world::Bench;
 
 fn booted(pace: Pace) -> Bench {
     let model = Model::by_name("air780ep").unwrap();
@@ -20,6 +20,10 @@ fn booted(pace: Pace) -> Bench {
     bench.run_for(Duration::from_secs(10));
     bench.take_serial();
     bench
+}
+
+fn break_it(bench: &mut Bench, fault: &str) {
+    bench.inject(fault.parse().unwrap()).unwrap();
 }
 
 fn say(bench: &mut Bench, line: &str) -> String {
@@ -88,13 +92,13 @@ fn a_broker_learns_of_a_lost_bearer_when_the_client_is_back() {
 fn a_silent_broker_neither_answers_nor_closes_and_goes_on_where_it_was() {
     let mut bench = logged_in(Pace::Real, 600);
     say(&mut bench, "AT+MSUB=\"t\",1");
-    bench.set_mood(Mood::Silent);
+    break_it(&mut bench, "broker-silent");
     assert_eq!(say(&mut bench, "AT+MPUB=\"up\",1,0,\"x\""), "\r\nOK\r\n");
     bench.publish("t", b"late", QoS::AtMostOnce, false);
     bench.run_for(Duration::from_secs(300));
     assert_eq!(bench.take_serial(), b"");
     assert_eq!(bench.take_published(), []);
-    bench.set_mood(Mood::Up);
+    bench.clear_all();
     bench.run_for(Duration::from_secs(1));
     let serial = String::from_utf8(bench.take_serial()).unwrap();
     assert!(serial.contains("\r\nPUBACK\r\n"), "{serial}");
@@ -108,7 +112,7 @@ fn a_silent_broker_neither_answers_nor_closes_and_goes_on_where_it_was() {
 #[test]
 fn a_login_that_nobody_answers_is_given_up_by_the_module() {
     let mut bench = booted(Pace::Real);
-    bench.set_mood(Mood::Silent);
+    break_it(&mut bench, "broker-silent");
     say(&mut bench, "ATE0");
     assert_eq!(
         say(&mut bench, "AT+MIPSTART=\"broker.test\",1883"),
@@ -145,7 +149,7 @@ fn the_same_steps_give_the_same_bytes_at_the_same_times() {
             bench.publish("t", &[b'a' + round; 300], QoS::ExactlyOnce, false);
             bench.type_bytes(b"AT+MPUB=\"t\",2,0,\"x\"\r");
             if round == 10 {
-                bench.drop_links();
+                break_it(&mut bench, "tcp-drop");
             }
             for _ in 0..40 {
                 bench.step();

@@ -9,7 +9,7 @@ use crate::certificates::Authority;
 use crate::clock::{Clock, unix_millis, unix_time};
 use crate::net::Resolver;
 use crate::port::{Port, Pty, TcpPort, picocom_options};
-use crate::runtime::Host;
+use crate::runtime::{Handle, Host};
 use crate::trace::escape;
 use crate::transcript::{
     Directive, Line, PortBroker, PortDevice, Report, Script, Seen, Step, Variables, play,
@@ -18,13 +18,13 @@ use anstyle::{AnsiColor, Style};
 use clap::{Args as ClapArgs, ValueEnum};
 use dialect::Model;
 use instant::Instant;
-use module::{Config, Module, NetworkEvent, Pace};
+use module::{Config, Pace};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
-use tokio::sync::mpsc;
 use tokio::task::LocalSet;
+use world::Rig;
 
 /// The transcripts that a demo may play: family, file, text.
 const DEMOS: &[(&str, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/demos.rs"));
@@ -145,12 +145,12 @@ async fn stage(args: Args) -> Result<ExitCode, Error> {
     let tcp = TcpPort::listen(loopback).await?;
     let tcp_address = tcp.local_addr();
     let mut hosts = Vec::new();
-    let mut power = Vec::new();
+    let mut handles = Vec::new();
     for port in [Port::Pty(pty), Port::Tcp(tcp)] {
-        let module = Module::new(clock.now(), args.model, config.clone());
-        let (host, events) = Host::new(module, port, clock, Resolver::default());
+        let rig = Rig::new(clock.now(), args.model, config.clone());
+        let (host, handle) = Host::new(rig, port, clock, Resolver::default());
         hosts.push(tokio::task::spawn_local(host.run()));
-        power.push(events);
+        handles.push(handle);
     }
 
     let show = Show {
@@ -174,9 +174,9 @@ async fn stage(args: Args) -> Result<ExitCode, Error> {
     };
     // The player waits as a person would, so it has a thread of its own.
     let lines = script.clone();
-    let (path, events) = (device.clone(), power.swap_remove(0));
+    let (path, handle) = (device.clone(), handles.swap_remove(0));
     let played =
-        tokio::task::spawn_blocking(move || show.play(&lines, &path, reached, tool, events));
+        tokio::task::spawn_blocking(move || show.play(&lines, &path, reached, tool, handle));
     let result = played.await?;
     let network = if script.tls.is_some() {
         "TLS over TCP"
@@ -333,11 +333,11 @@ impl Show {
         pty: &Path,
         broker: PortBroker,
         tool: SocketAddr,
-        power: mpsc::UnboundedSender<NetworkEvent>,
+        handle: Handle,
     ) -> Result<Report, String> {
         let baud = self.model.defaults.baud;
         let device = PortDevice::open(&pty.display().to_string(), baud, broker, &script.filters());
-        let mut device = device?.with_power(power);
+        let mut device = device?.with_handle(handle);
         let (host, port) = device.broker_address();
         let mut variables = Variables::new(host, port);
         if script.tls.is_some() {

@@ -18,13 +18,14 @@ use anstyle::{AnsiColor, Style};
 use clap::Args as ClapArgs;
 use dialect::Model;
 use dialect::model::Bearer;
-use module::{Config, Module, Pace};
+use module::{Config, Pace};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::task::LocalSet;
+use world::Rig;
 
 /// Say why a module does not connect to a broker, step by step, and print the AT lines that work
 #[derive(ClapArgs, Debug)]
@@ -210,8 +211,8 @@ async fn virtually(
         unix_time: unix_time(),
         ..Config::default()
     };
-    let module = Module::new(clock.now(), question.model, config);
-    let (host, _) = Host::new(module, Port::Tcp(port), clock, resolver);
+    let rig = Rig::new(clock.now(), question.model, config);
+    let (host, _) = Host::new(rig, Port::Tcp(port), clock, resolver);
     let running = tokio::task::spawn_local(host.run());
     let line = HostLine::open(&format!("tcp:{address}"), question.model.defaults.baud).await?;
     let mut modem = Modem::new(line, question.model);

@@ -5,6 +5,7 @@ pub mod connection;
 pub mod demo;
 pub mod doctor;
 pub mod explain;
+pub mod faults;
 pub mod iotda;
 pub mod module;
 pub mod publish;

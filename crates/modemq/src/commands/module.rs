@@ -10,7 +10,7 @@ use crate::trace::{Format, Writer};
 use clap::{Args as ClapArgs, ValueEnum};
 use dialect::Model;
 use dialect::model::Bearer;
-use module::{AccessPoint, Config, Flash, Identity, Module, Pace, Radio, Registration, Sim};
+use module::{AccessPoint, Config, Flash, Identity, Pace, Radio, Registration, Sim};
 use std::cell::RefCell;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
+use world::{Fault, Rig, Weather};
 
 /// A software module on a PTY, TCP port or serial line.
 #[derive(ClapArgs, Debug)]
@@ -30,6 +31,8 @@ use std::time::Duration;
       this machine becomes a module for the board at the other end of the wire
   modemq module air780ep --tcp 127.0.0.1:7000 --count 50
       fifty modules on the ports 7000 to 7049
+  modemq module air780ep --weather night-train --fault 'reboot when AT+MPUB times 1' --seed 7 --trace
+      tunnels, a crash in the middle of the first publish, and the same again with the same seed
   modemq module ec20 --flash flash
       what is uploaded is kept in flash/ec20 for the next start, and what lies there is on the module")]
 pub struct Args {
@@ -69,6 +72,18 @@ pub struct Args {
     /// real: the model's delays, and no more bytes a second than its UART carries; fast: no delays
     #[arg(long, value_name = "PACE", default_value = "real")]
     pace: PaceArg,
+
+    /// What breaks, and when: 'pdp-deact every 10m jitter 30%'; `modemq faults` lists the words. May be repeated
+    #[arg(long, value_name = "LINE")]
+    fault: Vec<Fault>,
+
+    /// Faults that go together: city, elevator, basement, night-train, arrears, server-restart, reconnect-storm, or a file of lines. May be repeated
+    #[arg(long, value_name = "NAME|FILE")]
+    weather: Vec<String>,
+
+    /// What decides everything that faults leave to chance; each further module of --count has the next number
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
 
     /// Milliseconds that a connection and each answer of a broker take besides [default: as on the model's network; none with --pace fast]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=60_000))]
@@ -120,11 +135,15 @@ pub struct Args {
     operator: Option<String>,
 
     /// What becomes of the registration; denied is a SIM in arrears
-    #[arg(long, value_name = "STATE", default_value = "home")]
-    registration: RegistrationArg,
+    #[arg(
+        long,
+        value_name = "home|roaming|searching|denied|none",
+        default_value = "home"
+    )]
+    registration: Registration,
 
     /// The SIM: ready, absent, busy, or pin:1234
-    #[arg(long, value_name = "STATE", default_value = "ready", value_parser = parse_sim)]
+    #[arg(long, value_name = "STATE", default_value = "ready")]
     sim: Sim,
 
     /// The APN that the network gives when the module asks for none
@@ -150,15 +169,6 @@ enum PaceArg {
     Fast,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum RegistrationArg {
-    Home,
-    Roaming,
-    Searching,
-    Denied,
-    None,
-}
-
 /// Runs until it is stopped.
 ///
 /// # Errors
@@ -173,6 +183,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
         }
     };
     check(&args)?;
+    let faults = faults(&args)?;
     let resolver = Resolver::new(args.resolve.clone());
     let mut hosts = Vec::new();
     for index in 0..args.count {
@@ -182,8 +193,12 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
             flash,
             ..config(&args, index, writer.is_some())
         };
-        let module = Module::new(clock.now(), args.model, config);
-        let (mut host, _) = Host::new(module, port, clock, resolver.clone());
+        let seed = args.seed.wrapping_add(index.into());
+        let mut rig = Rig::new(clock.now(), args.model, config).with_seed(seed);
+        for fault in &faults {
+            rig.inject(clock.now(), fault.clone())?;
+        }
+        let (mut host, _) = Host::new(rig, port, clock, resolver.clone());
         if let Some(folder) = folder {
             host = host.with_flash(folder);
         }
@@ -221,6 +236,44 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
         .await
 }
 
+/// The faults of the command line. What the model cannot have is a mistake where it was asked for, and left out of a weather.
+fn faults(args: &Args) -> Result<Vec<Fault>, Error> {
+    let mut faults = Vec::new();
+    for name in &args.weather {
+        let weather = weather(name)?;
+        let here = |fault: &Fault| fault.check(args.model).is_ok();
+        faults.extend(weather.faults.into_iter().filter(here));
+    }
+    for fault in &args.fault {
+        fault
+            .check(args.model)
+            .map_err(|why| format!("--fault '{fault}': {why}"))?;
+        faults.push(fault.clone());
+    }
+    Ok(faults)
+}
+
+/// The weather of this name, or in this file.
+///
+/// # Errors
+/// There is none, or it has a line that is no fault.
+pub fn weather(name: &str) -> Result<Weather, Error> {
+    if let Some(text) = Weather::text_of(name) {
+        return Ok(Weather::parse(text)?);
+    }
+    let text = std::fs::read_to_string(name).map_err(|error| {
+        let names: Vec<_> = world::weather::BUILT_IN
+            .iter()
+            .map(|(name, _)| *name)
+            .collect();
+        format!(
+            "--weather {name}: no weather of that name ({}), and no file: {error}",
+            names.join(", ")
+        )
+    })?;
+    Weather::parse(&text).map_err(|error| format!("{name}, {error}").into())
+}
+
 /// Options that the model has no use for are mistakes.
 fn check(args: &Args) -> Result<(), Error> {
     let of_wifi = [
@@ -232,10 +285,7 @@ fn check(args: &Args) -> Result<(), Error> {
         ("--iccid", args.iccid.is_some()),
         ("--imsi", args.imsi.is_some()),
         ("--operator", args.operator.is_some()),
-        (
-            "--registration",
-            !matches!(args.registration, RegistrationArg::Home),
-        ),
+        ("--registration", args.registration != Registration::Home),
         ("--sim", args.sim != Sim::Ready),
         ("--apn", args.apn.is_some()),
         ("--apn-allow", !args.apn_allow.is_empty()),
@@ -349,13 +399,7 @@ fn config(args: &Args, index: u16, trace: bool) -> Config {
         },
         radio: Radio {
             rssi: args.signal,
-            registration: match args.registration {
-                RegistrationArg::Home => Registration::Home,
-                RegistrationArg::Roaming => Registration::Roaming,
-                RegistrationArg::Searching => Registration::Searching,
-                RegistrationArg::Denied => Registration::Denied,
-                RegistrationArg::None => Registration::NotRegistered,
-            },
+            registration: args.registration,
             sim: args.sim.clone(),
             operator_short: if names.is_empty() {
                 radio.operator_short
@@ -447,22 +491,5 @@ fn parse_mac(text: &str) -> Result<String, String> {
         Ok(text.to_ascii_lowercase())
     } else {
         Err("six pairs of hexadecimal digits, such as 5c:cf:7f:80:aa:01".into())
-    }
-}
-
-fn parse_sim(text: &str) -> Result<Sim, String> {
-    match text {
-        "ready" => Ok(Sim::Ready),
-        "absent" => Ok(Sim::Absent),
-        "busy" => Ok(Sim::Busy),
-        _ => match text.strip_prefix("pin:") {
-            Some(pin)
-                if (4..=8).contains(&pin.len())
-                    && pin.bytes().all(|byte| byte.is_ascii_digit()) =>
-            {
-                Ok(Sim::Pin(pin.into()))
-            }
-            _ => Err("ready, absent, busy, or pin: and four to eight digits".into()),
-        },
     }
 }

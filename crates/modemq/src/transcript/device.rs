@@ -1,24 +1,26 @@
 //! What a transcript is played against.
 
-use super::script::{Fault, Script, TlsBroker};
+use super::script::{Script, TlsBroker};
 use crate::broker_server::{Application, BrokerServer, Happening};
 use crate::certificates::Authority;
 use crate::client::{self, Client};
 use crate::clock::unix_millis;
 use crate::line::HostLine;
+use crate::runtime::Handle;
 use crate::tls::{Acceptor, Server};
 use broker::Event;
 use dialect::Model;
 use instant::Instant;
 use iotda::{News, Platform, Request, broker_config};
-use module::{NetworkEvent, Pace, Registration, Sim, Tls};
+use module::{NetworkEvent, Pace, Tls};
 use mqtt::{Connect, QoS};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
-use world::{Bench, Mood};
+use world::fault::What;
+use world::{Bench, Fault, Rig};
 
 /// A module with a broker behind it, real or not.
 pub trait Device {
@@ -53,7 +55,13 @@ pub trait Device {
     ///
     /// # Errors
     /// It cannot be made to break here.
-    fn fault(&mut self, fault: Fault) -> Result<(), String>;
+    fn fault(&mut self, fault: &Fault) -> Result<(), String>;
+
+    /// Whatever is broken is whole again.
+    ///
+    /// # Errors
+    /// It cannot be mended here.
+    fn heal(&mut self) -> Result<(), String>;
 
     /// Another client logs in.
     ///
@@ -106,7 +114,8 @@ impl VirtualDevice {
         if platform.is_some() {
             broker = broker_config(broker);
         }
-        let mut bench = Bench::with_platform(model, config, broker, platform);
+        let mut bench =
+            Bench::with_platform(model, config, broker, platform).with_seed(script.seed()?);
         bench.run_for(Duration::from_secs(10));
         if model.defaults.autobaud && pace == Pace::Real {
             // As hosts do before they begin.
@@ -166,17 +175,13 @@ impl Device for VirtualDevice {
         }
     }
 
-    fn fault(&mut self, fault: Fault) -> Result<(), String> {
-        match fault {
-            Fault::TcpDrop => self.bench.drop_links(),
-            Fault::PdpDeact => self.bench.network(NetworkEvent::PdpDeactivated),
-            Fault::BrokerDown => self.bench.set_mood(Mood::Down),
-            Fault::BrokerSilent => self.bench.set_mood(Mood::Silent),
-            Fault::BrokerUp => self.bench.set_mood(Mood::Up),
-            Fault::SignalLost => self.bench.network(NetworkEvent::Signal { rssi: 99 }),
-            Fault::SignalBack => self.bench.network(NetworkEvent::Signal { rssi: 24 }),
-            Fault::SimRemoved => self.bench.network(NetworkEvent::Sim(Sim::Absent)),
-        }
+    fn fault(&mut self, fault: &Fault) -> Result<(), String> {
+        let injected = self.bench.inject(fault.clone());
+        injected.map(drop).map_err(|error| error.to_string())
+    }
+
+    fn heal(&mut self) -> Result<(), String> {
+        self.bench.clear_all();
         Ok(())
     }
 
@@ -248,24 +253,9 @@ pub(super) fn configure(
 ) -> Result<(), String> {
     let wrong = || format!("@module {key} {value}: no such value");
     match key {
-        "sim" => {
-            config.radio.sim = match value {
-                "ready" => Sim::Ready,
-                "absent" => Sim::Absent,
-                "busy" => Sim::Busy,
-                _ => Sim::Pin(value.strip_prefix("pin:").ok_or_else(wrong)?.into()),
-            };
-        }
+        "sim" => config.radio.sim = value.parse().map_err(|_| wrong())?,
         "signal" => config.radio.rssi = value.parse().map_err(|_| wrong())?,
-        "registration" => {
-            config.radio.registration = match value {
-                "home" => Registration::Home,
-                "roaming" => Registration::Roaming,
-                "searching" => Registration::Searching,
-                "denied" => Registration::Denied,
-                _ => return Err(wrong()),
-            };
-        }
+        "registration" => config.radio.registration = value.parse().map_err(|_| wrong())?,
         "apn-allow" => config.radio.allowed_apns.push(value.into()),
         "white-list" => config.radio.white_list.push(value.into()),
         "wifi" => {
@@ -277,6 +267,8 @@ pub(super) fn configure(
         }
         "apn" => config.radio.default_apn = value.into(),
         "as-written" => config.as_written = value == "on",
+        // What faults leave to chance is the script's.
+        "seed" => {}
         "time" if value == "unknown" => config.unix_time = None,
         "broker-user" => {
             let (name, password) = value.split_once(':').ok_or_else(wrong)?;
@@ -284,7 +276,7 @@ pub(super) fn configure(
         }
         _ => {
             return Err(format!(
-                "@module {key}: there are sim, wifi, signal, registration, apn, apn-allow, white-list, time, as-written, broker-user"
+                "@module {key}: there are sim, wifi, signal, registration, apn, apn-allow, white-list, time, as-written, broker-user, seed"
             ));
         }
     }
@@ -378,7 +370,7 @@ pub struct PortDevice {
     rivals: (String, u16),
     rivals_tls: Option<Box<Tls>>,
     start: std::time::Instant,
-    power: Option<mpsc::UnboundedSender<NetworkEvent>>,
+    handle: Option<Handle>,
 }
 
 impl PortDevice {
@@ -410,7 +402,7 @@ impl PortDevice {
             rivals: <_>::default(),
             rivals_tls: None,
             start: std::time::Instant::now(),
-            power: None,
+            handle: None,
         };
         match broker {
             PortBroker::Own {
@@ -510,10 +502,10 @@ impl PortDevice {
             .map_err(|error| error.to_string())
     }
 
-    /// What is sent there happens to the module, so that it can be powered on anew.
+    /// The module is one that runs here, so that it can be powered on anew and broken.
     #[must_use]
-    pub fn with_power(mut self, power: mpsc::UnboundedSender<NetworkEvent>) -> Self {
-        self.power = Some(power);
+    pub fn with_handle(mut self, handle: Handle) -> Self {
+        self.handle = Some(handle);
         self
     }
 
@@ -636,13 +628,35 @@ impl Device for PortDevice {
             .map(|news| news.to_string())
     }
 
-    fn fault(&mut self, fault: Fault) -> Result<(), String> {
-        match (fault, &self.broker) {
-            (Fault::TcpDrop, Some(broker)) => {
+    fn fault(&mut self, fault: &Fault) -> Result<(), String> {
+        if let Some(handle) = &self.handle {
+            let fault = fault.clone();
+            let asked = handle.ask(move |rig, now| rig.inject(now, fault).map(drop));
+            let injected = self.runtime.block_on(asked);
+            return injected
+                .map_err(|gone| gone.to_string())?
+                .map_err(|error| error.to_string());
+        }
+        // What the broker does can be had without a hand on the module.
+        match (&fault.what, &self.broker) {
+            (What::TcpDrop, Some(broker)) if *fault == Fault::new(What::TcpDrop) => {
                 broker.drop_all();
                 Ok(())
             }
-            _ => Err("this fault cannot be made on a port yet; it can in virtual time".into()),
+            _ => Err(format!(
+                "{fault} cannot be made on a port; it can in virtual time"
+            )),
+        }
+    }
+
+    fn heal(&mut self) -> Result<(), String> {
+        let healed = self
+            .handle
+            .as_ref()
+            .map(|handle| handle.act(Rig::clear_all));
+        match healed {
+            Some(Ok(())) => Ok(()),
+            _ => Err("a module on a port cannot be mended from here".into()),
         }
     }
 
@@ -651,10 +665,10 @@ impl Device for PortDevice {
     }
 
     fn power_on(&mut self) -> Result<(), String> {
-        let sent = self
-            .power
-            .as_ref()
-            .and_then(|power| power.send(NetworkEvent::PowerCycle).ok());
+        let sent = self.handle.as_ref().and_then(|handle| {
+            let cycle = |rig: &mut Rig, now| rig.network(now, NetworkEvent::PowerCycle);
+            handle.act(cycle).ok()
+        });
         sent.ok_or("a module on a port cannot be powered on from here".into())
     }
 }

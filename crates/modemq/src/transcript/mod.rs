@@ -10,6 +10,6 @@ mod variables;
 
 pub use device::{Device, PortBroker, PortDevice, VirtualDevice};
 pub use player::{Mismatch, Report, Seen, play};
-pub use script::{Directive, Fault, Line, ParseError, Script, Step, TlsBroker};
+pub use script::{Directive, Line, ParseError, Script, Step, TlsBroker};
 pub use socket_device::SocketDevice;
 pub use variables::Variables;

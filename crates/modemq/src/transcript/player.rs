@@ -228,8 +228,12 @@ impl Player<'_> {
                 self.report.messages += 1;
             }
             Directive::Fault(fault) => {
-                let result = self.device.fault(*fault);
+                let result = self.device.fault(fault);
                 result.map_err(|why| self.mismatch("the fault happens", &why))?;
+            }
+            Directive::Heal => {
+                let result = self.device.heal();
+                result.map_err(|why| self.mismatch("everything is whole again", &why))?;
             }
             Directive::Rival(client_id) => {
                 let client_id = self.fill(client_id);

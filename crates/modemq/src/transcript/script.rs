@@ -6,6 +6,8 @@ use module::TlsVersion;
 use mqtt::QoS;
 use std::fmt;
 use std::time::Duration;
+use world::Fault;
+use world::fault::parse_time;
 
 /// A conversation.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +109,8 @@ pub enum Directive {
     Echo(bool),
     /// Something breaks.
     Fault(Fault),
+    /// Whatever is broken is whole again.
+    Heal,
     /// Another client logs in with this identifier.
     Rival(String),
     /// The application asks the platform behind the broker for something.
@@ -119,40 +123,6 @@ pub enum Directive {
     Poll(String, String),
     /// This command is sent, and may succeed or fail.
     Try(String),
-}
-
-/// What breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The broker closes the TCP connection.
-    TcpDrop,
-    /// The network takes the PDP context away.
-    PdpDeact,
-    /// The broker's machine refuses connections from now on.
-    BrokerDown,
-    /// The broker's machine takes connections, and never says a word.
-    BrokerSilent,
-    /// The broker's machine is well again.
-    BrokerUp,
-    /// The signal is gone.
-    SignalLost,
-    /// The signal is back.
-    SignalBack,
-    /// The SIM is pulled out.
-    SimRemoved,
-}
-
-impl Fault {
-    const ALL: [(&'static str, Fault); 8] = [
-        ("tcp-drop", Self::TcpDrop),
-        ("pdp-deact", Self::PdpDeact),
-        ("broker-down", Self::BrokerDown),
-        ("broker-silent", Self::BrokerSilent),
-        ("broker-up", Self::BrokerUp),
-        ("signal-lost", Self::SignalLost),
-        ("signal-back", Self::SignalBack),
-        ("sim-removed", Self::SimRemoved),
-    ];
 }
 
 /// A line that is none.
@@ -252,6 +222,18 @@ impl Script {
         filters
     }
 
+    /// What decides everything that faults leave to chance.
+    ///
+    /// # Errors
+    /// `@module seed` names no number.
+    pub fn seed(&self) -> Result<u64, String> {
+        let found = self.module.iter().rfind(|(key, _)| key == "seed");
+        found.map_or(Ok(0), |(_, seed)| {
+            let wrong = |_| format!("@module seed {seed}: a seed is a number");
+            seed.parse().map_err(wrong)
+        })
+    }
+
     fn push(&mut self, number: usize, line: Line) {
         self.steps.push(Step { number, line });
     }
@@ -313,15 +295,8 @@ impl Script {
                 "off" => Directive::Echo(false),
                 _ => return Err("@echo wants on or off".into()),
             },
-            "fault" => {
-                let found = Fault::ALL.iter().find(|(name, _)| *name == rest);
-                let names: Vec<_> = Fault::ALL.iter().map(|(name, _)| *name).collect();
-                Directive::Fault(
-                    found
-                        .ok_or_else(|| format!("@fault wants one of {}", names.join(", ")))?
-                        .1,
-                )
-            }
+            "fault" => Directive::Fault(rest.parse().map_err(|error| format!("@fault: {error}"))?),
+            "heal" if rest.is_empty() => Directive::Heal,
             "rival" if !rest.is_empty() => Directive::Rival(rest.into()),
             "iotda" => Directive::Iotda(rest.parse()?),
             "expect-iotda" => Directive::ExpectIotda(rest.into()),
@@ -339,7 +314,7 @@ impl Script {
             _ => {
                 return Err(format!(
                     "there is no @{name}; there are @model @module @broker @data @file @repeat @publish @expect @expect-publish @wait \
-                     @silence @within @echo @fault @rival @iotda @expect-iotda @power-on \
+                     @silence @within @echo @fault @heal @rival @iotda @expect-iotda @power-on \
                      @poll @try"
                 ));
             }
@@ -452,15 +427,7 @@ fn publish(text: &str) -> Result<Directive, String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let wanted = || format!("{text:?} is no time: 500ms, 5s, 2m");
-    let digits = text.trim_end_matches(char::is_alphabetic);
-    let number: u64 = digits.parse().map_err(|_| wanted())?;
-    match &text[digits.len()..] {
-        "ms" => Ok(Duration::from_millis(number)),
-        "s" => Ok(Duration::from_secs(number)),
-        "m" => Ok(Duration::from_secs(number * 60)),
-        _ => Err(wanted()),
-    }
+    parse_time(text).ok_or_else(|| format!("{text:?} is no time: 500ms, 5s, 2m"))
 }
 
 #[cfg(test)]
@@ -499,7 +466,10 @@ mod tests {
                 "AT\n@wait 5",
                 "t:2: \"5\" is no time: 500ms, 5s, 2m\n    @wait 5",
             ),
-            ("@fault rain", "t:1: @fault wants one of tcp-drop"),
+            (
+                "@fault tcp-dropp",
+                "t:1: @fault: column 1: there is no fault \"tcp-dropp\"; did you mean \"tcp-drop\"?",
+            ),
             ("@x", "t:1: there is no @x"),
             ("@broker tls both", "t:1: @broker wants `tls one-way`"),
             ("@broker suites 0X1301", "t:1: there are 0X0004 RC4-MD5"),

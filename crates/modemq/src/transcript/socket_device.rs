@@ -2,20 +2,21 @@
 //! virtual time.
 
 use super::device::{Device, PortBroker, PortDevice, configure};
-use super::script::{Fault, Script};
+use super::script::Script;
 use crate::clock::{Clock, unix_time};
 use crate::net::Resolver;
 use crate::port::{Port, TcpPort};
-use crate::runtime::Host;
+use crate::runtime::{Handle, Host};
 use dialect::Model;
 use iotda::Request;
-use module::{Module, NetworkEvent, Pace};
+use module::Pace;
 use mqtt::QoS;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::LocalSet;
+use world::{Fault, Rig};
 
 /// How often the module is asked whether it is up.
 const ASKED: u32 = 100;
@@ -50,10 +51,11 @@ impl SocketDevice {
         for (key, value) in &script.module {
             configure(&mut config, broker_config, key, value)?;
         }
+        let seed = script.seed()?;
         let (started, address) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
-            if let Err(why) = run(model, config, &started, stopped) {
+            if let Err(why) = run(model, config, seed, &started, stopped) {
                 let _ = started.send(Err(why));
             }
         });
@@ -61,7 +63,7 @@ impl SocketDevice {
         let (address, power) = begun.map_err(|_| "the module has ended".to_string())??;
         let port = PortDevice::open(&format!("tcp:{address}"), 0, broker, &script.filters())?;
         let mut device = Self {
-            port: port.with_power(power),
+            port: port.with_handle(power),
             module: Some((stop, thread)),
         };
         device.boot(model, pace)?;
@@ -111,12 +113,13 @@ impl Drop for SocketDevice {
     }
 }
 
-type Started = Result<(SocketAddr, mpsc::UnboundedSender<NetworkEvent>), String>;
+type Started = Result<(SocketAddr, Handle), String>;
 
 /// Runs a module until it is stopped.
 fn run(
     model: &'static Model,
     config: module::Config,
+    seed: u64,
     started: &std::sync::mpsc::Sender<Started>,
     stopped: oneshot::Receiver<()>,
 ) -> Result<(), String> {
@@ -130,9 +133,9 @@ fn run(
         let port = TcpPort::listen(loopback).await;
         let port = port.map_err(|error| error.to_string())?;
         let address = port.local_addr();
-        let module = Module::new(clock.now(), model, config);
-        let (host, power) = Host::new(module, Port::Tcp(port), clock, Resolver::default());
-        let _ = started.send(Ok((address, power)));
+        let rig = Rig::new(clock.now(), model, config).with_seed(seed);
+        let (host, handle) = Host::new(rig, Port::Tcp(port), clock, Resolver::default());
+        let _ = started.send(Ok((address, handle)));
         tokio::select! {
             ended = host.run() => ended.map_err(|error| error.to_string()),
             _ = stopped => Ok(()),
@@ -167,8 +170,12 @@ impl Device for SocketDevice {
         self.port.published(limit)
     }
 
-    fn fault(&mut self, fault: Fault) -> Result<(), String> {
+    fn fault(&mut self, fault: &Fault) -> Result<(), String> {
         self.port.fault(fault)
+    }
+
+    fn heal(&mut self) -> Result<(), String> {
+        self.port.heal()
     }
 
     fn rival(&mut self, client_id: &str) -> Result<(), String> {

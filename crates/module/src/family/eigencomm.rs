@@ -369,6 +369,7 @@ impl Family for EigenComm {
             | Change::Service
             | Change::NoService
             | Change::Detached
+            | Change::Address
             | Change::AccessPoints { .. } => {}
         }
     }

@@ -828,6 +828,14 @@ impl Family for Espressif {
                 }
                 self.restore(core);
             }
+            // Source: lwIP, tcp_netif_ip_addr_changed: connections of the address that is gone are aborted.
+            // Inferred: that the firmware tells of the new one as of the first.
+            Change::Address if self.station.is_ready() => {
+                self.mqtt.cut(core);
+                self.sockets.cut(core);
+                core.state(|| "another address".into());
+                core.report(&esp::WIFI_GOT_IP, &[]);
+            }
             Change::AccessPoints { in_reach } if self.station.reach(core.now, *in_reach) => {
                 self.lost_wifi(core);
             }

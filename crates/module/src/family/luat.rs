@@ -429,6 +429,8 @@ impl Family for Luat {
                     core.report(line, &[]);
                 }
             }
+            // Inferred: one that is starting says nothing yet.
+            Change::Sim if core.radio.world.sim == crate::Sim::Busy => {}
             Change::Sim => {
                 // Inferred: where the report stands. An absent SIM says what its manual page names.
                 let code = sim_code(&core.radio.world.sim).unwrap_or("SIM REMOVED");
@@ -460,7 +462,7 @@ impl Family for Luat {
                 }
             }
             Change::Detached => Self::report_event(core, &luat::CGEV_DETACH, &[]),
-            Change::AccessPoints { .. } => {}
+            Change::Address | Change::AccessPoints { .. } => {}
         }
     }
 

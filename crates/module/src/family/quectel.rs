@@ -378,6 +378,8 @@ impl Family for Quectel {
                     core.report(line, &[]);
                 }
             }
+            // Inferred: one that is starting says nothing yet.
+            Change::Sim if core.radio.world.sim == crate::Sim::Busy => {}
             Change::Sim => {
                 match sim_code(&core.radio.world.sim) {
                     Some(code) => core.report(&network::CPIN, &[code.into()]),
