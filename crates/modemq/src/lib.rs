@@ -15,6 +15,7 @@ pub mod flash;
 pub mod line;
 pub mod net;
 pub mod port;
+pub mod record;
 pub mod reference;
 pub mod registry;
 pub mod runtime;

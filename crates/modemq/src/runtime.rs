@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::flash::FlashFolder;
 use crate::net::Resolver;
 use crate::port::Port;
+use crate::record::Recorder;
 use crate::stream::Stream;
 use crate::tls;
 use crate::trace::Writer;
@@ -51,6 +52,7 @@ pub struct Host {
     acts: mpsc::UnboundedReceiver<Act>,
     trace: Option<(Rc<RefCell<Writer>>, Option<usize>)>,
     flash: Option<FlashFolder>,
+    recorder: Option<Recorder>,
 }
 
 /// What somebody outside does to a module, or wants to know of it.
@@ -137,6 +139,7 @@ impl Host {
             acts,
             trace: None,
             flash: None,
+            recorder: None,
         };
         (host, Handle { acts: sender })
     }
@@ -155,6 +158,13 @@ impl Host {
         self
     }
 
+    /// Writes a recording there; the rig must be recording.
+    #[must_use]
+    pub fn with_recorder(mut self, recorder: Recorder) -> Self {
+        self.recorder = Some(recorder);
+        self
+    }
+
     /// Where it is reached.
     pub fn port(&self) -> &Port {
         &self.port
@@ -163,7 +173,7 @@ impl Host {
     /// Runs until the port ends.
     ///
     /// # Errors
-    /// The port is broken, or the flash cannot be written: what the module says OK to would be lost.
+    /// The port is broken, or the flash or the recording cannot be written: what the module says OK to would be lost.
     pub async fn run(mut self) -> io::Result<()> {
         let mut buffer = vec![0; 1024];
         loop {
@@ -291,6 +301,9 @@ impl Host {
         // A link that is closed and has nothing more to send waits for the peer; one that has failed is gone.
         self.links
             .retain(|link| link.closed.is_none() || !link.outgoing.is_empty() || link.shut);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.write(&mut self.rig)?;
+        }
         if self.links.is_empty() {
             self.links = Vec::new();
         }

@@ -171,3 +171,98 @@ fn the_page_of_faults_is_printed_from_the_vocabulary() {
         "{path} is stale: cargo run -p modemq -- faults --markdown > docs/faults.md"
     );
 }
+
+/// What a module is told on its line, while faults strike, and all that comes of it; then again from the file alone.
+#[test]
+fn a_recording_is_replayed_byte_for_byte() {
+    let folder = Folder::new("recording");
+    let file = folder.0.join("run.jsonl");
+    let path = file.to_str().unwrap();
+    let broker = Broker::mosquitto();
+    let faults = [
+        "latency 20ms 15ms on link",
+        "slicer 3 1ms on serial/downstream",
+        "echo-garbled 20%",
+        "tcp-drop when AT+MPUB after 30ms times 1",
+    ];
+    let mut args = vec![
+        "--pace", "fast", "--seed", "7", "--signal", "20", "--record", path,
+    ];
+    for fault in faults {
+        args.extend(["--fault", fault]);
+    }
+    let (module, mut host) = Host::with_module("air780ep", &args);
+    let port = broker.port();
+    for (line, last) in [
+        (&b"AT+MCONFIG=\"r\"\r"[..], "OK\r\n"),
+        (
+            format!("AT+MIPSTART=\"127.0.0.1\",{port}\r").as_bytes(),
+            "CONNECT OK\r\n",
+        ),
+        (b"AT+MCONNECT=1,60\r", "CONNACK OK\r\n"),
+        (b"\xff\xfe\rAT+CSQ\r", "+CSQ: 20,0\r\n"),
+        (b"AT+MPUB=\"t\",1,0,\"x\"\r", "CLOSED\r\n"),
+    ] {
+        host.send(line);
+        host.wait_for(last);
+    }
+    module.signal(rustix::process::Signal::KILL);
+    drop(module);
+
+    let replay = || run(&["replay", path], b"");
+    let output = replay();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("as recorded"), "{text}");
+    let recording = std::fs::read_to_string(&file).unwrap();
+    for part in [
+        "\"--seed\",\"7\"",
+        "\"in\":\"fault\",\"line\":\"latency 20ms 15ms on link\"",
+        "\"out\":\"open\"",
+        "\"in\":\"opened\"",
+        "\"hex\":\"",
+        "fault 4 strikes",
+        "CLOSED",
+    ] {
+        assert!(recording.contains(part), "{part}");
+    }
+
+    // Another byte, and the line that shows it; a cut line is no error.
+    std::fs::write(&file, recording.replacen("MCONFIG", "MCONFIX", 1)).unwrap();
+    let output = replay();
+    assert!(!output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("the module does something else"), "{text}");
+    std::fs::write(&file, &recording[..recording.len() - 5]).unwrap();
+    let text = String::from_utf8(replay().stdout).unwrap();
+    assert!(text.contains("the last line is cut off"), "{text}");
+}
+
+#[test]
+fn what_is_no_recording_is_refused() {
+    let folder = Folder::new("no-recording");
+    let file = folder.0.join("run.jsonl");
+    for (text, wanted) in [
+        (
+            "{\"modemq\":99}\n",
+            "line 1: no recording of this version of modemq",
+        ),
+        (
+            "{\"modemq\":1,\"us\":0,\"args\":[\"module\",\"air780ep\"],\"unix_time\":null}\nx\n",
+            "line 2: no line of a recording: x",
+        ),
+        (
+            "{\"modemq\":1,\"us\":0,\"args\":[\"module\",\"air780ep\"],\"unix_time\":null}\n{\"us\":1,\"in\":\"host\",\"hex\":\"zz\"}\n",
+            "line 2: no input",
+        ),
+        (
+            "{\"modemq\":1,\"us\":0,\"args\":[\"module\",\"nonsense\"],\"unix_time\":null}\n",
+            "no such model",
+        ),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let output = run(&["replay", file.to_str().unwrap()], b"");
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(!output.status.success() && said.contains(wanted), "{said}");
+    }
+}

@@ -5,9 +5,10 @@ use crate::clock::{Clock, unix_time};
 use crate::flash::FlashFolder;
 use crate::net::{Override, Resolver, parse_address};
 use crate::port::{Port, Pty, Stdio, TcpPort};
+use crate::record::{Header, Recorder};
 use crate::runtime::Host;
 use crate::trace::{Format, Writer};
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::{Args as ClapArgs, FromArgMatches, ValueEnum};
 use dialect::Model;
 use dialect::model::Bearer;
 use module::{AccessPoint, Config, Flash, Identity, Pace, Radio, Registration, Sim};
@@ -33,6 +34,8 @@ use world::{Fault, Rig, Weather};
       fifty modules on the ports 7000 to 7049
   modemq module air780ep --weather night-train --fault 'reboot when AT+MPUB times 1' --seed 7 --trace
       tunnels, a crash in the middle of the first publish, and the same again with the same seed
+  modemq module air780ep --weather city --record run.jsonl
+      and modemq replay run.jsonl plays it again, byte for byte
   modemq module ec20 --flash flash
       what is uploaded is kept in flash/ec20 for the next start, and what lies there is on the module")]
 pub struct Args {
@@ -84,6 +87,10 @@ pub struct Args {
     /// What decides everything that faults leave to chance; each further module of --count has the next number
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+
+    /// Write all that goes in and out, with the time, for `modemq replay FILE`; it holds passwords and keys that the host types
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 
     /// Milliseconds that a connection and each answer of a broker take besides [default: as on the model's network; none with --pace fast]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=60_000))]
@@ -189,16 +196,32 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
     for index in 0..args.count {
         let (folder, flash) = open_flash(&args, index)?.unzip();
         let port = open_port(&args, index).await?;
-        let config = Config {
+        let start = clock.now();
+        let trace = writer.is_some() || args.record.is_some();
+        let header = Header {
+            args: std::env::args().skip_while(|arg| arg != "module").collect(),
+            start,
+            unix_time: unix_time(),
             flash,
-            ..config(&args, index, writer.is_some())
         };
-        let seed = args.seed.wrapping_add(index.into());
-        let mut rig = Rig::new(clock.now(), args.model, config).with_seed(seed);
+        let mut rig = rig(&args, index, &header, trace);
+        let recorder = match &args.record {
+            Some(_) if args.count > 1 => {
+                return Err("--record is of one module: it does not go with --count".into());
+            }
+            Some(path) => {
+                rig.record();
+                Some(Recorder::create(path, &header)?)
+            }
+            None => None,
+        };
         for fault in &faults {
             rig.inject(clock.now(), fault.clone())?;
         }
         let (mut host, _) = Host::new(rig, port, clock, resolver.clone());
+        if let Some(recorder) = recorder {
+            host = host.with_recorder(recorder);
+        }
         if let Some(folder) = folder {
             host = host.with_flash(folder);
         }
@@ -234,6 +257,27 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
             Ok(ExitCode::SUCCESS)
         })
         .await
+}
+
+/// The module of a recording, which records again.
+///
+/// # Errors
+/// Its arguments are none of this version.
+pub fn recorded(header: &Header) -> Result<Rig, String> {
+    let command = Args::augment_args(clap::Command::new("module"));
+    let matches = command.try_get_matches_from(&header.args);
+    let args = matches.and_then(|matches| Args::from_arg_matches(&matches));
+    let args = args.map_err(|error| format!("line 1: {error}"))?;
+    Ok(rig(&args, 0, header, true))
+}
+
+fn rig(args: &Args, index: u16, header: &Header, trace: bool) -> Rig {
+    let config = Config {
+        flash: header.flash.clone(),
+        ..config(args, index, header.unix_time, trace)
+    };
+    let seed = args.seed.wrapping_add(index.into());
+    Rig::new(header.start, args.model, config).with_seed(seed)
 }
 
 /// The faults of the command line. What the model cannot have is a mistake where it was asked for, and left out of a weather.
@@ -379,7 +423,7 @@ fn numbered(link: &Path, index: u16) -> PathBuf {
     name.into()
 }
 
-fn config(args: &Args, index: u16, trace: bool) -> Config {
+fn config(args: &Args, index: u16, unix_time: Option<u64>, trace: bool) -> Config {
     let default = Identity::default();
     let radio = Radio::default();
     let names: Vec<&str> = args
@@ -422,7 +466,7 @@ fn config(args: &Args, index: u16, trace: bool) -> Config {
             PaceArg::Real => Pace::Real,
             PaceArg::Fast => Pace::Fast,
         },
-        unix_time: unix_time().filter(|_| args.clock == "now"),
+        unix_time: unix_time.filter(|_| args.clock == "now"),
         latency: args.latency.map(Duration::from_millis),
         baud: args.baud,
         as_written: args.as_written,

@@ -1,9 +1,10 @@
-//! `modemq replay`: play transcripts.
+//! `modemq replay`: play transcripts and recordings.
 
 use super::Error;
-use super::module::parse_model;
+use super::module::{parse_model, recorded};
 use crate::certificates::Authority;
 use crate::clock::unix_time;
+use crate::record;
 use crate::tls;
 use crate::transcript::{
     Line, Mismatch, PortBroker, PortDevice, Report, Script, SocketDevice, Variables, VirtualDevice,
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// Play transcripts against the virtual module, or against a real one, and compare every byte
+/// Play transcripts against the virtual module, or against a real one, and recordings of `modemq module --record`, and compare every byte
 #[derive(ClapArgs, Debug)]
 #[command(after_help = "Examples:
   modemq replay transcripts/luat/*.at
@@ -26,12 +27,14 @@ use std::time::Instant;
       on a real module, with a broker that it can reach
   modemq replay FILE --port tcp:127.0.0.1:7000
       on `modemq module air780ep --tcp 127.0.0.1:7000`
+  modemq replay run.jsonl
+      the run that modemq module --record run.jsonl wrote, in virtual time
   modemq replay transcripts/luat/tls-one-way.at --port /dev/ttyUSB0 --broker mqtt.example.com:8883 --file ca=ca.crt
       with TLS, on a real module, with your own broker and its CA
   modemq replay transcripts/luat/tls-mutual.at --port /dev/ttyUSB0 --listen 192.0.2.7
       the same with a broker that is started here, on an address that the module can reach, and certificates that are made for it")]
 pub struct Args {
-    /// Transcripts; transcripts/README.md describes the format
+    /// Transcripts, whose format transcripts/README.md describes, or recordings
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -86,8 +89,13 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
     for path in &args.files {
         let text = std::fs::read_to_string(path)
             .map_err(|error| format!("{}: {error}", path.display()))?;
-        let script = Script::parse(&path.display().to_string(), &text)?;
         let start = Instant::now();
+        if record::is_recording(&text) {
+            failed += usize::from(!replayed(path, &text, args, start)?);
+            played += 1;
+            continue;
+        }
+        let script = Script::parse(&path.display().to_string(), &text)?;
         if let Some(port) = &args.port {
             // What is at the other end is of the model, or else of the first one that the transcript is for.
             let models = models_of(&script, path, args.model)?;
@@ -118,6 +126,36 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    })
+}
+
+/// Plays a recording; false when the module does something else now.
+fn replayed(path: &Path, text: &str, args: &Args, start: Instant) -> Result<bool, Error> {
+    let path = path.display();
+    if args.port.is_some() || args.model.is_some() {
+        let why = "a recording is of one virtual module: --port and --model are for transcripts";
+        return Err(format!("{path}: {why}").into());
+    }
+    Ok(match record::replay(text, recorded) {
+        Ok(replayed) => {
+            let cut = if replayed.is_cut {
+                "; the last line is cut off"
+            } else {
+                ""
+            };
+            println!(
+                "ok    {path}: {} inputs, {} outputs, {:.3} s, as recorded{cut}, {:.0?}",
+                replayed.inputs,
+                replayed.outputs,
+                replayed.span.as_secs_f64(),
+                start.elapsed()
+            );
+            true
+        }
+        Err(why) => {
+            println!("WRONG {path}, {why}");
+            false
+        }
     })
 }
 
