@@ -38,6 +38,7 @@ const ARMED_MAX: usize = 256;
 pub struct Line {
     now: Instant,
     syntax: Syntax,
+    echoes_cr: bool,
     up: Pipe<Infallible>,
     down: Pipe<Infallible>,
     out: VecDeque<LineOutput>,
@@ -88,6 +89,7 @@ impl Line {
         Self {
             now: Instant::ZERO,
             syntax: model.syntax,
+            echoes_cr: model.defaults.echoes_cr,
             up: Pipe::new(Medium::Serial),
             down: Pipe::new(Medium::Serial),
             out: VecDeque::new(),
@@ -267,7 +269,9 @@ impl Line {
             if self.talk.echo.len() >= LINE_MAX {
                 self.talk.echo.pop_front();
             }
-            self.talk.echo.push_back(byte);
+            if self.echoes_cr || byte != b'\r' {
+                self.talk.echo.push_back(byte);
+            }
             if !ends {
                 if self.talk.typed.len() < LINE_MAX {
                     self.talk.typed.push(byte);
