@@ -559,27 +559,45 @@ fn a_server_that_renegotiates_loses_the_link() {
     server.wait().unwrap();
 }
 
-/// A server that is gone without a word of TLS.
+/// A server that is gone without a word of TLS. The NT35E has a test of its own.
 #[test]
 fn a_link_that_ends_without_an_alert_is_over() {
     let folder = certificates();
     for (model, gone) in [
+        ("air780ep", "\r\nCLOSED\r\n"),
         ("ec20", "\r\n+QMTSTAT: 0,1\r\n"),
         ("bc26", "\r\n+QMTSTAT: 0,1\r\n"),
+        ("esp32c3", "+MQTTDISCONNECTED:0\r\n"),
     ] {
         let (broker, [tls, _]) = Broker::ours_with_tls(&folder.0, &[]);
         let mut device = Device::new(model, &[]);
-        let ssl = if model == "ec20" { "1,2" } else { "1,1,5" };
-        device.say(&format!("AT+QMTCFG=\"ssl\",0,{ssl}"), OK);
         let port = tls.port();
-        device.say(
-            &format!("AT+QMTOPEN=0,\"127.0.0.1\",{port}"),
-            &format!("{OK}\r\n+QMTOPEN: 0,0\r\n"),
-        );
-        device.say(
-            "AT+QMTCONN=0,\"id\"",
-            &format!("{OK}\r\n+QMTCONN: 0,0,0\r\n"),
-        );
+        match model {
+            "air780ep" => {
+                let up = format!("{OK}\r\nCONNECT OK\r\n");
+                device.say(&format!("AT+SSLMIPSTART=\"127.0.0.1\",{port}"), &up);
+                device.say("AT+MCONNECT=1,60", &format!("{OK}\r\nCONNACK OK\r\n"));
+            }
+            "esp32c3" => {
+                device.say("AT+MQTTUSERCFG=0,2,\"id\",\"\",\"\",0,0,\"\"", OK);
+                device.say(
+                    &format!("AT+MQTTCONN=0,\"127.0.0.1\",{port},0"),
+                    &format!("+MQTTCONNECTED:0,2,\"127.0.0.1\",\"{port}\",\"\",0\r\n{OK}"),
+                );
+            }
+            _ => {
+                let ssl = if model == "ec20" { "1,2" } else { "1,1,5" };
+                device.say(&format!("AT+QMTCFG=\"ssl\",0,{ssl}"), OK);
+                device.say(
+                    &format!("AT+QMTOPEN=0,\"127.0.0.1\",{port}"),
+                    &format!("{OK}\r\n+QMTOPEN: 0,0\r\n"),
+                );
+                device.say(
+                    "AT+QMTCONN=0,\"id\"",
+                    &format!("{OK}\r\n+QMTCONN: 0,0,0\r\n"),
+                );
+            }
+        }
         // Killed: the system closes its sockets, and nobody says goodbye.
         drop(broker);
         device.host.expect(gone);
