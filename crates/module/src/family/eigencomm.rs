@@ -40,7 +40,9 @@ const PSK_SUITES: [u16; 34] = [
     0x0090, 0xc0aa, 0xc034, 0x008f, 0x00ad, 0x00b7, 0x0095, 0x00ac, 0x00b6, 0x0094, 0x0093, 0x00a9,
     0xc0a5, 0x00af, 0x008d, 0xc0a9, 0x00a8, 0xc0a4, 0x00ae, 0x008c, 0xc0a8, 0x008b,
 ];
-/// A longer key is not offered. Source: mbedTLS 2.6, MBEDTLS_PSK_MAX_LEN.
+/// The longest key that the command takes. Source: firmware, MQTTCFG_2_PSK_MAX_LEN.
+const PSK_ARGUMENT_MAX: usize = 128;
+/// A longer one is not offered. Source: mbedTLS 2.6, MBEDTLS_PSK_MAX_LEN.
 const PSK_MAX: usize = 32;
 /// Source: firmware, MQTTCFG_3_NAME_MAX_LEN.
 const HOST_NAME_MAX: usize = 64;
@@ -482,46 +484,38 @@ impl EigenComm {
     fn secure(&mut self, core: &mut Core, statement: &Statement<'_>) -> Outcome {
         let values = &statement.values;
         let (kind, first, second) = (values.text(0), values.text(1), values.text(2));
-        let context = match (kind, first, second) {
-            (b"psk", [_, ..], [_, ..]) | (b"ecc" | b"ca", [_, ..], _) => {
-                self.context.get_or_insert_default()
-            }
-            _ => {
-                core.note(|| {
-                    "\"psk\",<key>,<identity>, \"ecc\",<key> or \"ca\",<certificate>[,<name>]"
-                        .into()
-                });
-                return NOT_ALLOWED;
-            }
-        };
-        let too_long = match kind {
-            b"psk" => first.len() > 128,
+        let is_known = match kind {
+            b"psk" => (1..=PSK_ARGUMENT_MAX).contains(&first.len()) && !second.is_empty(),
+            b"ecc" | b"ca" => !first.is_empty(),
             _ => false,
         };
-        if too_long {
-            core.note(|| "a key of more than 128 bytes".into());
+        if !is_known {
+            core.note(|| {
+                format!("\"psk\",<key of up to {PSK_ARGUMENT_MAX} bytes>,<identity>, \"ecc\",<key> or \"ca\",<certificate>[,<name>]")
+            });
             return NOT_ALLOWED;
         }
+        let context = self.context.get_or_insert_default();
         let security = context.tls.get_or_insert_default();
         match kind {
-            b"psk" if first.len() > PSK_MAX => {
-                core.note(|| format!("a key of more than {PSK_MAX} bytes is not offered"));
-                security.psk = None;
-            }
             b"psk" => {
-                security.psk = Some(Psk {
+                let fits = first.len() <= PSK_MAX;
+                if !fits {
+                    core.note(|| format!("a key of more than {PSK_MAX} bytes is not offered"));
+                }
+                security.psk = fits.then(|| Psk {
                     identity: second.to_vec(),
                     key: first.to_vec(),
                 });
             }
             b"ca" => {
-                security.authority = Some(to_pem(first));
-                security.name = Some(second)
-                    .filter(|name| !name.is_empty() && name.len() <= HOST_NAME_MAX)
-                    .map(|name| String::from_utf8_lossy(name).into_owned());
-                if second.len() > HOST_NAME_MAX {
+                let fits = second.len() <= HOST_NAME_MAX;
+                if !fits {
                     core.note(|| format!("a name of more than {HOST_NAME_MAX} bytes is left out"));
                 }
+                security.authority = Some(to_pem(first));
+                security.name = (fits && !second.is_empty())
+                    .then(|| String::from_utf8_lossy(second).into_owned());
             }
             _ => core.note(|| "the key is stored, and the firmware never uses it".into()),
         }
