@@ -5,6 +5,7 @@
 use dialect::Model;
 use instant::Instant;
 use module::{Area, Config, Content, Flash, FlashItem, Module, Output, Pace};
+use std::time::Duration;
 
 fn item(area: Area, name: &str) -> FlashItem {
     let name = name.into();
@@ -165,5 +166,53 @@ fn bytes_of_the_flash_are_not_printed() {
             printed.contains("<27 bytes>") && !printed.contains("BEGIN"),
             "{printed}"
         );
+    }
+}
+
+/// A host that ends its lines with CR LF writes a file: the LF is the line's, not the file's. A LF after the prompt is the file's.
+#[test]
+fn the_line_feed_behind_a_command_is_no_data() {
+    let model = Model::by_name("air780ep").unwrap();
+    for pace in [Pace::Fast, Pace::Real] {
+        let config = Config {
+            pace,
+            flash: Some(Flash::default()),
+            ..Config::default()
+        };
+        let mut module = Module::new(Instant::ZERO, model, config);
+        let mut now = Instant::ZERO;
+        let mut flash = Flash::default();
+        let mut pass = |module: &mut Module, now: &mut Instant, parts: &[&[u8]], millis: u64| {
+            for part in parts {
+                module.receive(*now, part);
+                let end = *now + Duration::from_millis(millis);
+                while let Some(at) = module.next_deadline().filter(|at| *at <= end) {
+                    *now = (*now).max(at);
+                    module.advance(*now);
+                }
+                *now = end;
+            }
+            while let Some(output) = module.poll_output() {
+                if let Output::Flash {
+                    item,
+                    content: Some(content),
+                } = output
+                {
+                    flash.0.insert(item, content);
+                }
+            }
+        };
+        pass(&mut module, &mut now, &[b""], 60_000);
+        pass(&mut module, &mut now, &[b"AT+FSCREATE=\"a\"\r\n"], 1000);
+        // The LF comes with the CR, or right behind it.
+        let command: &[u8] = b"AT+FSWRITE=\"a\",0,3,10\r";
+        match pace {
+            Pace::Fast => pass(&mut module, &mut now, &[&[command, b"\n"].concat()], 1),
+            Pace::Real => pass(&mut module, &mut now, &[command, b"\n"], 1),
+        }
+        pass(&mut module, &mut now, &[b""], 100);
+        pass(&mut module, &mut now, &[b"\nab"], 1000);
+        let contents: Vec<_> = flash.0.values().map(|content| content.0.clone()).collect();
+        assert_eq!(contents, [b"\nab"], "{pace:?}");
     }
 }
