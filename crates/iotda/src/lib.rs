@@ -24,6 +24,7 @@ mod topics;
 pub use model::Product;
 pub use news::News;
 pub use request::{Failure, Outcome, Request, content, object};
+pub use topics::TopicError;
 
 use crate::shadow::Shadow;
 use crate::topics::Up;
@@ -695,7 +696,7 @@ impl Platform {
         device: &str,
         message: &Publish<'_>,
     ) -> Result<Verdict, String> {
-        let up = topics::published(device, message.topic)?;
+        let up = topics::published(device, message.topic).map_err(|error| error.to_string())?;
         if matches!(up, Up::User | Up::Custom) && message.topic.len() > topics::MAX_CUSTOM {
             return Err(format!(
                 "the topic has {} bytes, and {} are the most",
@@ -999,6 +1000,7 @@ impl Policy for Platform {
 
     fn subscribe(&mut self, _: Instant, device: &str, filter: &str, qos: QoS) -> Option<QoS> {
         let checked = topics::subscribed(device, filter)
+            .map_err(|error| error.to_string())
             .and_then(|()| self.check_custom(device, filter))
             .and_then(|()| {
                 if !topics::is_system(filter) && filter.len() > topics::MAX_CUSTOM {
@@ -1062,6 +1064,22 @@ impl Policy for Platform {
     fn poll_delivery(&mut self) -> Option<Delivery> {
         self.out.pop_front()
     }
+}
+
+/// Whether a device may publish to a topic.
+///
+/// # Errors
+/// Why it may not.
+pub fn check_topic(device: &str, topic: &str) -> Result<(), TopicError> {
+    topics::published(device, topic).map(drop)
+}
+
+/// Whether a device may subscribe to a filter.
+///
+/// # Errors
+/// Why it may not.
+pub fn check_filter(device: &str, filter: &str) -> Result<(), TopicError> {
+    topics::subscribed(device, filter)
 }
 
 fn no_device(device: &str) -> Failure {

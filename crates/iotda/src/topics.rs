@@ -1,6 +1,8 @@
 //! Which topics there are, and which of them a device may use.
 // Source: Huawei, "Topics" (api-iothub/iot_06_v5_3004).
 
+use std::fmt;
+
 /// The longest custom topic, in bytes. Source: Huawei, "Limitations" (productdesc-iothub/iot_04_0010).
 pub(crate) const MAX_CUSTOM: usize = 128;
 
@@ -28,11 +30,37 @@ pub(crate) enum Up<'a> {
     Custom,
 }
 
+/// Why a device may not use a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TopicError {
+    /// It is not the device's, which this is.
+    Foreign(String),
+    /// The platform has no such topic.
+    Unknown,
+    /// The platform publishes there.
+    Downward,
+    /// The identifier at its end is missing.
+    NoRequestId,
+}
+
+impl fmt::Display for TopicError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign(device) => write!(f, "a device reaches only $oc/devices/{device}/…"),
+            Self::Unknown => f.write_str("there is no such topic of the platform"),
+            Self::Downward => f.write_str("the platform publishes there, and devices listen"),
+            Self::NoRequestId => f.write_str("/request_id=… is missing at its end"),
+        }
+    }
+}
+
+impl std::error::Error for TopicError {}
+
 /// What a topic that a device publishes to is for.
 ///
 /// # Errors
 /// Why it may not.
-pub(crate) fn published<'a>(device: &str, topic: &'a str) -> Result<Up<'a>, String> {
+pub(crate) fn published<'a>(device: &str, topic: &'a str) -> Result<Up<'a>, TopicError> {
     if !is_system(topic) {
         return Ok(Up::Custom);
     }
@@ -41,7 +69,7 @@ pub(crate) fn published<'a>(device: &str, topic: &'a str) -> Result<Up<'a>, Stri
         return Ok(Up::User);
     }
     let Some(rest) = own.strip_prefix("sys/") else {
-        return Err(unknown());
+        return Err(TopicError::Unknown);
     };
     if let Some((head, id)) = rest.split_once("/request_id=") {
         let up = match head {
@@ -51,11 +79,11 @@ pub(crate) fn published<'a>(device: &str, topic: &'a str) -> Result<Up<'a>, Stri
             "properties/get/response" => Some(Up::GetResponse(id)),
             "shadow/get" => Some(Up::ShadowGet(id)),
             "commands" | "properties/set" | "properties/get" | "shadow/get/response" => {
-                return Err(downward());
+                return Err(TopicError::Downward);
             }
             _ => None,
         };
-        return up.ok_or_else(unknown);
+        return up.ok_or(TopicError::Unknown);
     }
     // Source: api-iothub/iot_06_v5_3010: an identifier of the report may follow.
     let rest = rest
@@ -67,12 +95,12 @@ pub(crate) fn published<'a>(device: &str, topic: &'a str) -> Result<Up<'a>, Stri
         "gateway/sub_devices/properties/report" => Ok(Up::SubDevices),
         "events/up" => Ok(Up::Events),
         "bootstrap/up" | "sub_device_manage/messages/up" => Ok(Up::NotPlayed),
-        "messages/down" | "events/down" | "bootstrap/down" => Err(downward()),
+        "messages/down" | "events/down" | "bootstrap/down" => Err(TopicError::Downward),
         "commands/response"
         | "properties/set/response"
         | "properties/get/response"
-        | "shadow/get" => Err("/request_id=… is missing at its end".into()),
-        _ => Err(unknown()),
+        | "shadow/get" => Err(TopicError::NoRequestId),
+        _ => Err(TopicError::Unknown),
     }
 }
 
@@ -80,7 +108,7 @@ pub(crate) fn published<'a>(device: &str, topic: &'a str) -> Result<Up<'a>, Stri
 ///
 /// # Errors
 /// Why it may not.
-pub(crate) fn subscribed(device: &str, filter: &str) -> Result<(), String> {
+pub(crate) fn subscribed(device: &str, filter: &str) -> Result<(), TopicError> {
     // Broadcasts are for every device that subscribes to them. Source: Huawei, "Broadcast Communication".
     if !is_system(filter) || filter.starts_with("$oc/broadcast/") {
         return Ok(());
@@ -93,25 +121,16 @@ pub(crate) fn is_system(topic: &str) -> bool {
 }
 
 /// What stands behind the device's own `$oc/devices/{id}/`.
-fn own<'a>(device: &str, topic: &'a str) -> Result<&'a str, String> {
-    let other = || format!("a device reaches only $oc/devices/{device}/…");
+fn own<'a>(device: &str, topic: &'a str) -> Result<&'a str, TopicError> {
     let (owner, rest) = topic
         .strip_prefix("$oc/devices/")
         .and_then(|rest| rest.split_once('/'))
-        .ok_or_else(other)?;
+        .ok_or_else(|| TopicError::Foreign(device.into()))?;
     if owner == device {
         Ok(rest)
     } else {
-        Err(other())
+        Err(TopicError::Foreign(device.into()))
     }
-}
-
-fn unknown() -> String {
-    "there is no such topic of the platform".into()
-}
-
-fn downward() -> String {
-    "the platform publishes there, and devices listen".into()
 }
 
 /// Whether a topic or filter is one of a pattern, in which `*` is any text and `?` any character; `+` and `#` are themselves.
@@ -167,35 +186,27 @@ mod tests {
             ("$ocean", Ok(Up::Custom)),
             (
                 "$oc/devices/e/sys/messages/up",
-                Err("a device reaches only $oc/devices/d/…"),
+                Err(TopicError::Foreign("d".into())),
             ),
             (
                 "$oc/devices/dd/sys/messages/up",
-                Err("a device reaches only $oc/devices/d/…"),
+                Err(TopicError::Foreign("d".into())),
             ),
-            (
-                "$oc/devices/d/sys/messages/down",
-                Err("the platform publishes there, and devices listen"),
-            ),
+            ("$oc/devices/d/sys/messages/down", Err(TopicError::Downward)),
             (
                 "$oc/devices/d/sys/propertys/report",
-                Err("there is no such topic of the platform"),
+                Err(TopicError::Unknown),
             ),
             (
                 "$oc/devices/d/sys/commands/response",
-                Err("/request_id=… is missing at its end"),
+                Err(TopicError::NoRequestId),
             ),
             (
                 "$oc/devices/d/sys/commands/response/request_id=",
-                Err("there is no such topic of the platform"),
+                Err(TopicError::Unknown),
             ),
         ] {
-            let got = published("d", topic);
-            assert_eq!(
-                got.as_ref().map_err(String::as_str),
-                wanted.as_ref().map_err(|why| *why),
-                "{topic}"
-            );
+            assert_eq!(published("d", topic), wanted, "{topic}");
         }
     }
 

@@ -9,6 +9,9 @@ use serde::Deserialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Where the secret of the one device that a command is about stands, when nothing else names it.
+pub const SECRET_VARIABLE: &str = "MODEMQ_IOTDA_SECRET";
+
 /// What the file may say, for `--help`.
 pub const FORMAT: &str = r#"The file of devices, in TOML:
   [[device]]

@@ -591,3 +591,142 @@ fn people_read_the_verdict_and_the_lines() {
         assert!(text.contains(&part), "{part:?} in {text}");
     }
 }
+
+/// Source: Huawei, "Device Connection Authentication": of the secret 12345678 at 2025041401.
+const IOTDA_PASSWORD: &str = "c75150e6cb841417396819e4d2ee4358a416344a03a083e3a8567074ddec820a";
+
+#[test]
+fn what_huaweis_cloud_has_against_a_device() {
+    let folder = Folder::new("iotda");
+    let registry = folder.0.join("devices.toml");
+    let secret = folder.0.join("secret");
+    std::fs::write(&secret, "12345678\n").unwrap();
+    std::fs::write(
+        &registry,
+        "[[device]]\nid = \"dev1\"\nsecret = \"12345678\"\n",
+    )
+    .unwrap();
+    let broker = Broker::ours(&["--iotda", registry.to_str().unwrap()]);
+    let at = |url: &str, id: &str, password: &str, more: &[&str]| {
+        let login = ["--cloud", "huawei", "-i", id, "-u", "dev1", "-P", password];
+        let secret = ["--secret-file", secret.to_str().unwrap()];
+        doctor(url, "bc26", &[&login[..], &secret, more].concat())
+    };
+    let examine = |id: &str, password: &str, more: &[&str]| at(&url(&broker), id, password, more);
+    let good = "dev1_0_0_2025041401";
+    let report = "$oc/devices/dev1/sys/properties/report";
+    let message = r#"{"services":[{"service_id":"stm32","properties":{"LED1":1}}]}"#;
+    let found = examine(good, IOTDA_PASSWORD, &["-t", report, "--message", message]);
+    found.assert_works();
+    // It has no QoS 2, and the doctor has not tried.
+    assert!(found.all("remark").is_empty(), "{:#}", found.json);
+    assert!(
+        !found.json.to_string().contains("12345678"),
+        "{:#}",
+        found.json
+    );
+
+    for (id, password, keep_alive, says) in [
+        (
+            "dev1",
+            IOTDA_PASSWORD,
+            "120",
+            "CONNACK 2: a client id has four parts",
+        ),
+        (
+            "dev2_0_0_2025041401",
+            IOTDA_PASSWORD,
+            "120",
+            "CONNACK 4: the user name dev1 is not the device id",
+        ),
+        (
+            good,
+            "12345678",
+            "120",
+            "CONNACK 4: the password is not the HMAC-SHA256",
+        ),
+        (
+            "dev1_0_1_2025041401",
+            IOTDA_PASSWORD,
+            "120",
+            "CONNACK 4: the timestamp 2025041401 is more than an hour behind",
+        ),
+        (
+            good,
+            IOTDA_PASSWORD,
+            "20",
+            "CONNACK 2: the keep alive is 20 s, and 30 to 1200 s are taken",
+        ),
+    ] {
+        let found = examine(id, password, &["-k", keep_alive]);
+        let (verdict, cause, why) = found.finding("IoTDA");
+        assert_eq!((verdict, cause), ("bad", "iotda-login"), "{why}");
+        assert!(why.starts_with(says), "{why}");
+        // The server on loopback says the same.
+        let (_, _, connack) = found.finding("CONNECT");
+        assert_eq!(connack.get(..9), why.get(..9), "{connack}");
+    }
+    for (topic, message, cause, says) in [
+        (
+            "$oc/devices/dev2/sys/properties/report",
+            message,
+            "iotda-topic",
+            "a device reaches only",
+        ),
+        (
+            "$oc/devices/dev1/sys/property/report",
+            message,
+            "iotda-topic",
+            "there is no such topic",
+        ),
+        (
+            "$oc/devices/dev1/sys/messages/down",
+            message,
+            "iotda-topic",
+            "the platform publishes there",
+        ),
+        (
+            report,
+            "{LED1:1}",
+            "iotda-message",
+            "no JSON: key must be a string",
+        ),
+        (report, "{}", "iotda-message", "there is no \"services\""),
+    ] {
+        // Nobody need be there for that.
+        let closed = "mqtt://127.0.0.1:9";
+        let message = ["-t", topic, "--message", message];
+        let found = at(closed, good, IOTDA_PASSWORD, &message);
+        found.assert_fails_for(&[cause, "port-closed"]);
+        let findings = found.json["findings"].as_array().unwrap();
+        let words = findings[1]["says"].as_str().unwrap();
+        assert!(words.starts_with(topic) && words.contains(says), "{words}");
+    }
+}
+
+#[test]
+fn a_server_without_qos_2_works_all_the_same() {
+    let folder = Folder::new("iotda");
+    let registry = folder.0.join("devices.toml");
+    std::fs::write(
+        &registry,
+        "[[device]]\nid = \"dev1\"\nsecret = \"12345678\"\n",
+    )
+    .unwrap();
+    let broker = Broker::ours(&["--iotda", registry.to_str().unwrap()]);
+    let login = [
+        "-i",
+        "dev1_0_0_2025041401",
+        "-u",
+        "dev1",
+        "-P",
+        IOTDA_PASSWORD,
+    ];
+    let found = doctor(&url(&broker), "ec20", &login);
+    found.assert_works();
+    let (verdict, _, says) = found.finding("by the module");
+    assert!(
+        verdict == "good" && says.contains("with QoS 0, 1 and the lines below"),
+        "{says}"
+    );
+}

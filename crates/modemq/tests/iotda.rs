@@ -59,10 +59,7 @@ fn bench(model: &'static Model, device: &str) -> Bench {
 fn say(bench: &mut Bench, model: &Model, line: &str) -> String {
     bench.take_serial();
     bench.type_bytes(line.as_bytes());
-    // What ESP-AT's long forms ask for is data.
-    if line.starts_with("AT") {
-        bench.type_bytes(model.syntax.line_end().as_bytes());
-    }
+    bench.type_bytes(model.syntax.line_end().as_bytes());
     bench.run_for(Duration::from_secs(10));
     String::from_utf8(bench.take_serial()).unwrap()
 }
@@ -84,22 +81,29 @@ fn the_lines_to_paste_log_each_model_in() {
                 SignType::Checked,
                 "2025041401".parse().unwrap(),
             );
-            let lines = match login_lines(model, "broker.test", 1883, &login.unwrap()) {
-                Ok(lines) => lines,
+            let steps = match login_lines(model, "broker.test", 1883, &login.unwrap()) {
+                Ok(steps) => steps,
                 Err(error) => {
                     // Its texts have 64 bytes at most.
                     assert_eq!(model.name, "nt35e", "{error}");
                     assert!(
-                        device == long && error.contains("is longer than"),
+                        device == long && error.contains("does not take a text of"),
                         "{error}"
                     );
                     continue;
                 }
             };
-            for line in lines {
-                let answer = say(&mut bench, model, &line);
+            for step in steps {
+                let mut answer = say(&mut bench, model, &step.line);
+                if let Some(data) = &step.data {
+                    bench.type_bytes(&data.bytes);
+                    bench.run_for(Duration::from_secs(1));
+                    answer += &String::from_utf8(bench.take_serial()).unwrap();
+                }
                 let lost = answer.contains("ERROR") || answer.contains("FAIL");
-                assert!(!lost, "{} {line}: {answer:?}", model.title);
+                assert!(!lost, "{} {}: {answer:?}", model.title, step.line);
+                let report = step.report.unwrap_or_default();
+                assert!(answer.contains(&report), "{report}: {answer:?}");
             }
             assert_eq!(
                 news(&mut bench),

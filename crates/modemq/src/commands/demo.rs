@@ -1,8 +1,8 @@
 //! `modemq demo`: the tutorial, from power-on to goodbye, between three parties on this machine.
 
-use super::Error;
 use super::module::parse_model;
 use super::replay::models_of;
+use super::{Cloud, Error};
 use crate::application::Socket;
 use crate::broker_server::BrokerServer;
 use crate::certificates::Authority;
@@ -83,13 +83,6 @@ impl Check {
     fn file(self) -> String {
         format!("tls-{}", self.name())
     }
-}
-
-/// What is behind the broker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Cloud {
-    /// Huawei Cloud IoTDA: the fourth tutorial's.
-    Huawei,
 }
 
 /// Plays the tutorial; the exit status tells whether everything was as the tutorial has it.

@@ -1,24 +1,27 @@
 //! `modemq doctor`: why does it not connect?
 
-use super::Error;
 use super::module::parse_model;
-use crate::clock::{Clock, unix_time};
+use super::{Cloud, Error};
+use crate::clock::{Clock, unix_millis, unix_time};
 use crate::doctor::conversation::Modem;
-use crate::doctor::lines::{Abilities, Stage, conversation, set_apn};
+use crate::doctor::lines::{Abilities, conversation, set_apn};
 use crate::doctor::server::Served;
 use crate::doctor::trial::Known;
 use crate::doctor::{
-    Cause, Credentials, Finding, Login, Question, Report, Target, Verdict, radio, server, trial,
+    Cause, Credentials, Finding, Login, Question, Report, Target, Verdict, iotda, radio, server,
+    trial,
 };
 use crate::line::HostLine;
 use crate::net::{Override, Resolver};
 use crate::port::{Port, TcpPort};
+use crate::registry::{SECRET_VARIABLE, secret_from_environment, secret_from_file};
 use crate::runtime::Host;
 use anstyle::{AnsiColor, Style};
 use clap::Args as ClapArgs;
 use dialect::Model;
 use dialect::model::Bearer;
 use module::{Config, Pace};
+use mqtt::QoS;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -34,6 +37,9 @@ use world::Rig;
       this machine looks at the broker with what an Air700EAQ offers, and then a virtual one logs in
   modemq doctor mqtt://broker.example --model ec20 --port /dev/ttyUSB2
       the same with a real module, after its SIM, signal, registration, address and clock
+  modemq doctor mqtt://127.0.0.1 --model bc26 --cloud huawei -i dev1_0_0_2025041401 -u dev1 -P … \\
+      --secret-file dev1.secret -t '$oc/devices/dev1/sys/properties/report' --message '{\"services\":[]}'
+      what Huawei Cloud IoTDA has against it, to begin with
 
 It takes some seconds besides --patience, and some minutes with servers and modules that do not answer. It logs in with the client id
 that is given: a device that uses the same one is thrown out meanwhile. The lines hold the password. The exit status is 0 when it
@@ -77,8 +83,20 @@ pub struct Args {
     id: Option<String>,
 
     /// Where it subscribes and publishes [default: modemq/doctor/ and a number]
-    #[arg(short, long, value_name = "TOPIC", value_parser = parse_topic)]
+    #[arg(short, long, value_name = "TOPIC")]
     topic: Option<String>,
+
+    /// What is behind the broker has rules of its own: they are looked at first
+    #[arg(long, value_name = "CLOUD")]
+    cloud: Option<Cloud>,
+
+    /// A file whose first line is the device's secret, which its password is compared with [default: $MODEMQ_IOTDA_SECRET]
+    #[arg(long, value_name = "FILE", requires = "cloud")]
+    secret_file: Option<PathBuf>,
+
+    /// What the firmware publishes to a topic of the cloud's, which --topic is then
+    #[arg(long, value_name = "TEXT", requires_all = ["cloud", "topic"])]
+    message: Option<String>,
 
     /// Keep alive in seconds
     #[arg(short, long, value_name = "SECONDS", default_value_t = 120)]
@@ -149,7 +167,14 @@ async fn examine(args: Args) -> Result<ExitCode, Error> {
         ));
     }
     let mut report = Report::new(&mut tell);
-    let works = diagnose(&args, &question, &mut report).await?;
+    let suits_cloud = match args.cloud {
+        Some(Cloud::Huawei) => {
+            let now = unix_millis().unwrap_or_default();
+            iotda::examine(&question, &known(&args)?, now, &mut report)
+        }
+        None => true,
+    };
+    let works = diagnose(&args, &question, &mut report).await? && suits_cloud;
     if json {
         say(&as_json(&question, works, report.findings()).to_string());
     } else {
@@ -170,7 +195,7 @@ async fn diagnose(
     if !server::transport(question, report) {
         return Ok(false);
     }
-    if let Err(why) = conversation(question, &Abilities::default()) {
+    if let Err(why) = conversation(question, &Abilities::hoped(question)) {
         report.bad("values", Cause::TooLongForModel, why);
         return Ok(false);
     }
@@ -239,6 +264,10 @@ fn question(args: &Args) -> Result<Question, Error> {
     });
     let title = args.model.title;
     let is_wifi = args.model.bearer == Bearer::WiFi;
+    let usable = |topic: &String| mqtt::topic_name_is_valid(topic);
+    if args.cloud.is_none() && !args.topic.as_ref().is_none_or(usable) {
+        return Err("--topic wants one without wildcards, since it also publishes there".into());
+    }
     if is_wifi && args.apn.is_some() {
         return Err(format!("--apn is for cellular modules, and the {title} is none").into());
     }
@@ -263,7 +292,13 @@ fn question(args: &Args) -> Result<Question, Error> {
         topic: args
             .topic
             .clone()
+            // What is published to a cloud's own topics does not come back: iotda::Known has those.
+            .filter(|topic| args.cloud.is_none() || !topic.starts_with('$'))
             .unwrap_or(format!("modemq/doctor/{number}")),
+        max_qos: match args.cloud {
+            Some(Cloud::Huawei) => QoS::AtLeastOnce,
+            None => QoS::ExactlyOnce,
+        },
         patience: Duration::from_secs(args.patience),
         connect_delay: Duration::from_secs(args.connect_delay),
         check_dates: args.check_dates,
@@ -272,12 +307,15 @@ fn question(args: &Args) -> Result<Question, Error> {
     })
 }
 
-fn parse_topic(text: &str) -> Result<String, String> {
-    if mqtt::topic_name_is_valid(text) {
-        Ok(text.into())
-    } else {
-        Err("a topic without wildcards is wanted, since it also publishes there".into())
-    }
+fn known(args: &Args) -> Result<iotda::Known, Error> {
+    Ok(iotda::Known {
+        secret: match &args.secret_file {
+            Some(path) => Some(secret_from_file(path)?),
+            None => secret_from_environment(SECRET_VARIABLE).ok(),
+        },
+        topic: args.topic.clone(),
+        message: args.message.clone(),
+    })
 }
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -360,19 +398,8 @@ fn paste(question: &Question) -> Result<Vec<String>, String> {
         Some(apn) => set_apn(question.model, apn)?,
         None => Vec::new(),
     };
-    for step in conversation(question, &Abilities::default())? {
-        lines.push(step.line);
-        if let Some(data) = &step.data {
-            let is_file = step.stage == Stage::Prepare;
-            lines.push(if is_file {
-                format!("    > the {} bytes of {}", data.bytes.len(), data.shown)
-            } else {
-                format!("    > {}", data.shown)
-            });
-        }
-        if let Some(report) = &step.report {
-            lines.push(format!("    … until {report}"));
-        }
+    for step in conversation(question, &Abilities::hoped(question))? {
+        lines.extend(step.lines());
     }
     Ok(lines)
 }

@@ -4,18 +4,19 @@ use super::Error;
 use super::module::parse_model;
 use crate::application;
 use crate::clock::unix_time;
-use crate::registry::{secret_from_environment, secret_from_file};
+use crate::doctor::lines::{Abilities, Stage, Step, conversation};
+use crate::doctor::{self, Login, Question, Target};
+use crate::registry::{SECRET_VARIABLE, secret_from_environment, secret_from_file};
 use clap::{Args as ClapArgs, Subcommand};
 use credentials::{Credentials, Secret, SignType, Timestamp};
-use dialect::{Family, Model, command};
+use dialect::Model;
 use iotda::{Request, content, object};
+use mqtt::QoS;
 use serde_json::{Map, Value};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// Where a secret is when neither option names it.
-const SECRET_VARIABLE: &str = "MODEMQ_IOTDA_SECRET";
+use std::time::Duration;
 
 /// Huawei Cloud IoTDA: compute what a device logs in with; ask the platform of `modemq broker --iotda`, and let it ask devices
 #[derive(ClapArgs, Debug)]
@@ -262,12 +263,11 @@ fn print_credentials(args: &CredentialsArgs) -> Result<ExitCode, Error> {
     writeln!(out, "user name  {}", login.username())?;
     writeln!(out, "password   {}", login.password)?;
     if let Some(model) = args.model {
-        let lines = login_lines(model, &args.host, args.port, &login)?;
+        let steps = login_lines(model, &args.host, args.port, &login)?;
         writeln!(out, "\n{} on {}:{}:", model.title, args.host, args.port)?;
-        for line in lines {
-            writeln!(out, "{line}")?;
-            if line.starts_with("AT+MQTTLONG") {
-                writeln!(out, "(at the prompt, without Enter:)")?;
+        for step in steps {
+            for line in step.lines() {
+                writeln!(out, "{line}")?;
             }
         }
     }
@@ -279,76 +279,38 @@ fn print_credentials(args: &CredentialsArgs) -> Result<ExitCode, Error> {
 /// # Errors
 /// The model does not take such a line: a text is longer than it may be.
 pub fn login_lines(
-    model: &Model,
+    model: &'static Model,
     host: &str,
     port: u16,
     login: &Credentials,
-) -> Result<Vec<String>, String> {
-    let lines = login_lines_of(model.family, host, port, login);
-    for line in &lines {
-        // What follows an AT+MQTTLONG… is data.
-        let Some(command) = line.strip_prefix("AT") else {
-            continue;
-        };
-        let mut command = command.as_bytes().to_vec();
-        if let Err(error) = command::parse(model.syntax, model.commands, &mut command) {
-            return Err(format!("the {} does not take {line}: {error}", model.title));
-        }
-    }
-    Ok(lines)
-}
-
-fn login_lines_of(family: Family, host: &str, port: u16, login: &Credentials) -> Vec<String> {
-    let (id, user, password) = (
-        login.client_id.to_string(),
-        login.username(),
-        &login.password,
-    );
-    let topic = format!("$oc/devices/{user}/sys/messages/down");
-    // Source: usermanual-iothub/iot_01_0128 recommends 120 s.
-    match family {
-        Family::Luat => vec![
-            format!(r#"AT+MCONFIG="{id}","{user}","{password}""#),
-            format!(r#"AT+MIPSTART="{host}","{port}""#),
-            "AT+MCONNECT=1,120".into(),
-            format!(r#"AT+MSUB="{topic}",1"#),
-        ],
-        Family::EigenComm => vec![
-            r#"AT+ECMTCFG="keepalive",0,120"#.into(),
-            format!(r#"AT+ECMTOPEN=0,"{host}",{port}"#),
-            format!(r#"AT+ECMTCONN=0,"{id}","{user}","{password}""#),
-            format!(r#"AT+ECMTSUB=0,1,"{topic}",1"#),
-        ],
-        Family::Quectel => vec![
-            r#"AT+QMTCFG="version",0,4"#.into(),
-            r#"AT+QMTCFG="keepalive",0,120"#.into(),
-            format!(r#"AT+QMTOPEN=0,"{host}",{port}"#),
-            format!(r#"AT+QMTCONN=0,"{id}","{user}","{password}""#),
-            format!(r#"AT+QMTSUB=0,1,"{topic}",1"#),
-        ],
-        Family::Espressif => {
-            // Source: ESP-AT, AT+MQTTUSERCFG: a user name has 64 bytes at most, and so has a password.
-            let mut lines = if user.len() > 64 {
-                vec![
-                    r#"AT+MQTTUSERCFG=0,1,"","","",0,0,"""#.into(),
-                    format!("AT+MQTTLONGCLIENTID=0,{}", id.len()),
-                    id,
-                    format!("AT+MQTTLONGUSERNAME=0,{}", user.len()),
-                    user.into(),
-                    format!("AT+MQTTLONGPASSWORD=0,{}", password.len()),
-                    password.clone(),
-                ]
-            } else {
-                vec![format!(
-                    r#"AT+MQTTUSERCFG=0,1,"{id}","{user}","{password}",0,0,"""#
-                )]
-            };
-            lines.extend([
-                r#"AT+MQTTCONNCFG=0,120,0,"","",0,0"#.into(),
-                format!(r#"AT+MQTTCONN=0,"{host}",{port},0"#),
-                format!(r#"AT+MQTTSUB=0,"{topic}",1"#),
-            ]);
-            lines
-        }
-    }
+) -> Result<Vec<Step>, String> {
+    let user = login.username();
+    let question = Question {
+        model,
+        target: Target {
+            host: host.into(),
+            port,
+            tls: false,
+            websocket: None,
+        },
+        login: Login {
+            client_id: login.client_id.to_string(),
+            is_given: true,
+            username: Some(user.into()),
+            password: Some(login.password.clone()),
+            // Source: usermanual-iothub/iot_01_0128 recommends it.
+            keep_alive: 120,
+        },
+        credentials: doctor::Credentials::default(),
+        topic: format!("$oc/devices/{user}/sys/messages/down"),
+        max_qos: QoS::AtLeastOnce,
+        patience: Duration::ZERO,
+        connect_delay: Duration::ZERO,
+        check_dates: false,
+        apn: None,
+        wifi: None,
+    };
+    let mut steps = conversation(&question, &Abilities::hoped(&question))?;
+    steps.retain(|step| !matches!(step.stage, Stage::Publish | Stage::Leave));
+    Ok(steps)
 }

@@ -12,7 +12,15 @@ pub mod publish;
 pub mod replay;
 pub mod subscribe;
 
+use clap::ValueEnum;
 use std::process::ExitCode;
+
+/// A cloud that is played here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Cloud {
+    /// Huawei Cloud IoTDA: the fourth tutorial's.
+    Huawei,
+}
 
 /// Why a command could not do its work, in a sentence for people.
 pub type Error = Box<dyn std::error::Error>;

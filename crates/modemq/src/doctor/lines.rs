@@ -57,6 +57,23 @@ pub struct Data {
 }
 
 impl Step {
+    /// As people paste it.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![self.line.clone()];
+        if let Some(data) = &self.data {
+            let is_file = self.stage == Stage::Prepare && data.shown.as_bytes() != data.bytes;
+            lines.push(if is_file {
+                format!("    > the {} bytes of {}", data.bytes.len(), data.shown)
+            } else {
+                format!("    > {}", data.shown)
+            });
+        }
+        if let Some(report) = &self.report {
+            lines.push(format!("    … until {report}"));
+        }
+        lines
+    }
+
     fn new(stage: Stage, line: impl Into<String>) -> Self {
         Self {
             stage,
@@ -117,10 +134,11 @@ pub struct Abilities {
     pub echoes: bool,
 }
 
-impl Default for Abilities {
-    fn default() -> Self {
+impl Abilities {
+    /// What is hoped for.
+    pub fn hoped(question: &Question) -> Self {
         Self {
-            qos: vec![0, 1, 2],
+            qos: (0..=question.max_qos.level()).collect(),
             echoes: true,
         }
     }
@@ -321,6 +339,11 @@ impl Writer<'_> {
         &self.question.topic
     }
 
+    fn max_qos(&self) -> Value<'static> {
+        let most = self.abilities.qos.iter().max();
+        most.copied().unwrap_or_default().into()
+    }
+
     fn keep_alive(&self) -> u16 {
         self.question.login.keep_alive
     }
@@ -431,7 +454,7 @@ impl Writer<'_> {
             &[1.into(), i64::from(self.keep_alive()).into()],
         )?;
         steps.push(Step::new(Stage::LogIn, log_in).report("CONNACK OK", &["CLOSED"]));
-        let subscribe = self.written("+MSUB", &[self.topic().into(), 2.into()])?;
+        let subscribe = self.written("+MSUB", &[self.topic().into(), self.max_qos()])?;
         steps.push(Step::new(Stage::Subscribe, subscribe).report("SUBACK", &["CLOSED"]));
         for &qos in &self.abilities.qos {
             let text = text(qos);
@@ -483,7 +506,7 @@ impl Writer<'_> {
         );
         let subscribe = self.written(
             "+QMTSUB",
-            &[0.into(), 1.into(), self.topic().into(), 2.into()],
+            &[0.into(), 1.into(), self.topic().into(), self.max_qos()],
         )?;
         steps.push(Step::new(Stage::Subscribe, subscribe).report(
             "+QMTSUB: 0,1,0,",
@@ -598,7 +621,7 @@ impl Writer<'_> {
         );
         let subscribe = self.written(
             "+ECMTSUB",
-            &[0.into(), 1.into(), self.topic().into(), 2.into()],
+            &[0.into(), 1.into(), self.topic().into(), self.max_qos()],
         )?;
         steps.push(Step::new(Stage::Subscribe, subscribe).report(
             "+ECMTSUB: 0,1,0,",
@@ -685,20 +708,34 @@ impl Writer<'_> {
             steps.push(clock.report("+TIME_UPDATED", &[]));
         }
         let login = &self.question.login;
+        let texts = [
+            ("+MQTTLONGCLIENTID", login.client_id.as_str()),
+            (
+                "+MQTTLONGUSERNAME",
+                login.username.as_deref().unwrap_or_default(),
+            ),
+            ("+MQTTLONGPASSWORD", self.password().unwrap_or_default()),
+        ];
+        // Source: ESP-AT MQTT commands, MQTTUSERCFG: 256, 64 and 64 bytes.
+        let is_long = texts[1..].iter().any(|(_, text)| text.len() > 64);
+        let short = |index: usize| Value::from(if is_long { "" } else { texts[index].1 });
         let values = [
             0.into(),
             scheme.into(),
-            login.client_id.as_str().into(),
-            login.username.as_deref().unwrap_or_default().into(),
-            login.password.as_deref().unwrap_or_default().into(),
+            short(0),
+            short(1),
+            short(2),
             0.into(),
             0.into(),
             target.websocket.as_deref().unwrap_or_default().into(),
         ];
-        steps.push(
-            Step::new(Stage::Prepare, self.written("+MQTTUSERCFG", &values)?)
-                .secret(self.password()),
-        );
+        let line = self.written("+MQTTUSERCFG", &values)?;
+        steps.push(Step::new(Stage::Prepare, line).secret(self.password()));
+        for (name, text) in texts.iter().filter(|(_, text)| is_long && !text.is_empty()) {
+            let size = Value::Int(i64::try_from(text.len()).unwrap_or(i64::MAX));
+            let line = self.written(name, &[0.into(), size])?;
+            steps.push(Step::new(Stage::Prepare, line).data(text.as_bytes(), text));
+        }
         steps.push(Step::new(
             Stage::Prepare,
             format!("AT+MQTTCONNCFG=0,{},0,\"\",\"\",0,0", self.keep_alive()),
@@ -713,7 +750,7 @@ impl Writer<'_> {
         );
         steps.push(Step::new(
             Stage::Subscribe,
-            self.written("+MQTTSUB", &[0.into(), self.topic().into(), 2.into()])?,
+            self.written("+MQTTSUB", &[0.into(), self.topic().into(), self.max_qos()])?,
         ));
         for &qos in &self.abilities.qos {
             let text = text(qos);

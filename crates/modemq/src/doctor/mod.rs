@@ -6,6 +6,7 @@
 
 pub mod conversation;
 pub mod handshake;
+pub mod iotda;
 pub mod lines;
 pub mod radio;
 pub mod security;
@@ -14,6 +15,7 @@ pub mod trial;
 
 use crate::tls;
 use dialect::Model;
+use mqtt::QoS;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,6 +33,8 @@ pub struct Question {
     pub credentials: Credentials,
     /// Where it may publish and subscribe.
     pub topic: String,
+    /// The highest QoS that is tried; servers of clouds often have no QoS 2.
+    pub max_qos: QoS,
     /// How long the server is watched, and given time to end a connection that says nothing.
     pub patience: Duration,
     /// What the firmware lets pass between the connection and CONNECT.
@@ -482,6 +486,12 @@ causes! {
     NoRoundTrip "no-round-trip" "The message was published and not delivered to its own sender, though it has subscribed: some clouds do not do that; try --topic.";
     /// The server takes smaller messages than the model can send.
     PayloadTooLarge "payload-too-large" "Keep messages under what the server takes, as above.";
+    /// Huawei Cloud IoTDA would not take what CONNECT says.
+    IotdaLogin "iotda-login" "`modemq iotda credentials` computes client id, user name and password from the device's id and secret, for the hour that it is in UTC.";
+    /// Huawei Cloud IoTDA does not let a device use the topic.
+    IotdaTopic "iotda-topic" "A device publishes to its own $oc/devices/{id}/sys/… up topics and its product's, and listens to the down topics; the platform acknowledges what it drops.";
+    /// Huawei Cloud IoTDA does not take the message.
+    IotdaMessage "iotda-message" "The platform acknowledges a message that it rejects, so the device does not learn of it: the form is {\"services\":[{\"service_id\":\"…\",\"properties\":{…}}]}.";
     /// A value does not fit the model's command.
     TooLongForModel "does-not-fit" "The module's command does not take this value: see `modemq reference` for its limits.";
 }

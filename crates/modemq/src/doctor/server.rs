@@ -423,6 +423,9 @@ impl Talk<'_> {
             echoes: true,
         };
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            if qos > question.max_qos {
+                break;
+            }
             let level = qos.level();
             let payload = format!("modemq doctor, QoS {level}");
             match self.publish(payload.as_bytes(), qos, served.echoes).await? {
@@ -472,9 +475,10 @@ impl Talk<'_> {
 
     async fn subscribe(&mut self, report: &mut Report<'_>) -> Result<bool, client::Error> {
         let step = "subscribe";
-        let topic = self.examination.question.topic.as_str();
+        let question = self.examination.question;
+        let topic = question.topic.as_str();
         let answer = async {
-            self.client.subscribe(&[(topic, QoS::ExactlyOnce)]).await?;
+            self.client.subscribe(&[(topic, question.max_qos)]).await?;
             loop {
                 if let News::Subscribed(_, codes) = self.client.next().await? {
                     return Ok(codes.first().copied());
@@ -501,7 +505,7 @@ impl Talk<'_> {
     async fn come_back(&mut self) -> Result<(), client::Error> {
         let question = self.examination.question;
         self.client = self.examination.log_in(&question.login).await?;
-        let filter = (question.topic.as_str(), QoS::ExactlyOnce);
+        let filter = (question.topic.as_str(), question.max_qos);
         self.client.subscribe(&[filter]).await?;
         Ok(())
     }

@@ -26,13 +26,13 @@ pub enum Known {
 }
 
 impl Known {
-    fn abilities(&self) -> Abilities {
+    fn abilities(&self, question: &Question) -> Abilities {
         match self {
             Self::SameWay(served) | Self::OtherWay(served) => Abilities {
                 qos: served.qos.iter().map(|qos| qos.level()).collect(),
                 echoes: served.echoes,
             },
-            Self::Refused => Abilities::default(),
+            Self::Refused => Abilities::hoped(question),
         }
     }
 }
@@ -47,7 +47,8 @@ pub async fn run(
     known: &Known,
     report: &mut Report<'_>,
 ) -> io::Result<bool> {
-    let steps = match conversation(question, &known.abilities()) {
+    let abilities = known.abilities(question);
+    let steps = match conversation(question, &abilities) {
         Ok(steps) => steps,
         Err(error) => {
             report.bad(STEP, Cause::TooLongForModel, error);
@@ -70,8 +71,8 @@ pub async fn run(
         return Ok(false);
     }
     let title = question.model.title;
-    let qos: Vec<_> = known.abilities().qos.iter().map(u8::to_string).collect();
-    let back = if known.abilities().echoes {
+    let qos: Vec<_> = abilities.qos.iter().map(u8::to_string).collect();
+    let back = if abilities.echoes {
         "had its messages back"
     } else {
         "published"
