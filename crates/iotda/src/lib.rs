@@ -120,6 +120,12 @@ struct Twin {
     left_alone: Option<Instant>,
 }
 
+/// A message for a device, under its identifier.
+struct Message {
+    id: String,
+    delivery: Delivery,
+}
+
 /// A request that a device has not answered.
 #[derive(Debug)]
 struct Pending {
@@ -136,6 +142,12 @@ enum Kind {
     /// The platform's own: what the shadow desires.
     Desired,
 }
+
+/// The cipher suites that the platform's TLS takes, as IANA numbers them.
+// Source: usermanual-iothub/iot_06_v5_3001: TLS_ECDHE_{ECDSA,RSA}_WITH_AES_{128_GCM_SHA256,256_GCM_SHA384,128_CBC_SHA,256_CBC_SHA}.
+pub const CIPHER_SUITES: [u16; 8] = [
+    0xc02b, 0xc02f, 0xc02c, 0xc030, 0xc009, 0xc013, 0xc00a, 0xc014,
+];
 
 /// A broker's configuration with the platform's limits.
 pub fn broker_config(config: broker::Config) -> broker::Config {
@@ -234,7 +246,29 @@ impl Platform {
                 device,
                 content,
                 name,
-            } => self.send_message(now, device, &content, name.as_deref()),
+                topic,
+            } => {
+                let delivery = self.message(&device, &content, name.as_deref(), topic)?;
+                self.send_message(now, delivery)
+            }
+            Request::Event {
+                device,
+                service,
+                event_type,
+                paras,
+            } => {
+                if !self.twin(&device)?.online {
+                    return Err(Failure::offline());
+                }
+                let event = json!({
+                    "service_id": service,
+                    "event_type": event_type,
+                    "event_time": event_time(self.unix_ms(now)),
+                    "paras": paras,
+                });
+                self.send_event(&device, &event);
+                Ok(Outcome::Done(json!({"status": "DELIVERED"})))
+            }
             Request::Command {
                 device,
                 service,
@@ -347,21 +381,31 @@ impl Platform {
         }
     }
 
-    fn send_message(
+    /// A message for a device, on the platform's topic or on one of its product's.
+    fn message(
         &mut self,
-        now: Instant,
-        device: String,
+        device: &str,
         content: &Value,
         name: Option<&str>,
-    ) -> Result<Outcome, Failure> {
+        topic: Option<String>,
+    ) -> Result<Message, Failure> {
         let id = self.next_id();
-        let mut payload = json!({"object_device_id": device});
-        if let Some(name) = name {
-            payload["name"] = name.into();
-        }
-        payload["id"] = id.as_str().into();
-        payload["content"] = content.clone();
-        let payload = payload.to_string();
+        let (topic, payload) = if let Some(topic) = topic {
+            self.twin(device)?;
+            self.check_down(device, &topic).map_err(Failure::new)?;
+            // Inferred: what stands in the message is all.
+            let text = content.as_str().map(str::to_owned);
+            (topic, text.unwrap_or_else(|| content.to_string()))
+        } else {
+            let mut payload = json!({"object_device_id": device});
+            if let Some(name) = name {
+                payload["name"] = name.into();
+            }
+            payload["id"] = id.as_str().into();
+            payload["content"] = content.clone();
+            let topic = format!("$oc/devices/{device}/sys/messages/down");
+            (topic, payload.to_string())
+        };
         if payload.len() > MAX_DOWN {
             return Err(Failure::new(format!(
                 "the message has {} bytes, and {MAX_DOWN} are the most",
@@ -369,11 +413,17 @@ impl Platform {
             )));
         }
         let delivery = Delivery {
-            topic: format!("$oc/devices/{device}/sys/messages/down"),
-            client: device.clone(),
+            client: device.into(),
+            topic,
             payload: payload.into(),
             qos: QoS::AtLeastOnce,
         };
+        Ok(Message { id, delivery })
+    }
+
+    fn send_message(&mut self, now: Instant, message: Message) -> Result<Outcome, Failure> {
+        let Message { id, delivery } = message;
+        let device = delivery.client.clone();
         let twin = self.twin_mut(&device)?;
         let status = if twin.online {
             self.deliver(delivery);
@@ -388,6 +438,16 @@ impl Platform {
             "PENDING"
         };
         Ok(Outcome::Done(json!({"message_id": id, "status": status})))
+    }
+
+    fn send_event(&mut self, device: &str, event: &Value) {
+        let payload = json!({"object_device_id": device, "services": [event]});
+        self.deliver(Delivery {
+            client: device.into(),
+            topic: format!("$oc/devices/{device}/sys/events/down"),
+            payload: payload.to_string().into(),
+            qos: QoS::AtLeastOnce,
+        });
     }
 
     /// Asks a device for something that it answers.
@@ -648,25 +708,17 @@ impl Platform {
             .pointer("/paras/device_send_time")
             .ok_or("the time_sync_request has no \"device_send_time\" in its \"paras\"")?;
         let time = self.unix_ms(now);
-        let payload = json!({
-            "object_device_id": device,
-            "services": [{
-                "service_id": "$time_sync",
-                "event_type": "time_sync_response",
-                "event_time": event_time(time),
-                "paras": {
-                    "device_send_time": sent,
-                    "server_recv_time": time,
-                    "server_send_time": time,
-                },
-            }],
+        let event = json!({
+            "service_id": "$time_sync",
+            "event_type": "time_sync_response",
+            "event_time": event_time(time),
+            "paras": {
+                "device_send_time": sent,
+                "server_recv_time": time,
+                "server_send_time": time,
+            },
         });
-        self.deliver(Delivery {
-            client: device.into(),
-            topic: format!("$oc/devices/{device}/sys/events/down"),
-            payload: payload.to_string().into(),
-            qos: QoS::AtLeastOnce,
-        });
+        self.send_event(device, &event);
         Ok(())
     }
 
@@ -767,6 +819,22 @@ impl Platform {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether an application may publish a message to a device there.
+    // Source: usermanual-iothub/iot_01_0331: below the device's user/, or without $oc.
+    fn check_down(&self, device: &str, topic: &str) -> Result<(), String> {
+        if !mqtt::topic_name_is_valid(topic) {
+            return Err(format!("{topic:?} is no topic"));
+        }
+        check_filter(device, topic).map_err(|error| error.to_string())?;
+        let user = format!("$oc/devices/{device}/user/");
+        if topics::is_system(topic) && !topic.starts_with(&user) {
+            return Err(format!(
+                "{topic} is the platform's own: messages go below {user}, and to topics that do not begin with $oc"
+            ));
+        }
+        self.check_custom(device, topic)
     }
 
     /// Counts a message; why it is one too many, when it is.

@@ -25,6 +25,21 @@ pub enum Request {
         /// Its name.
         #[serde(default)]
         name: Option<String>,
+        /// A topic of the product's own, or one that does not begin with `$oc`; the content comes as it is there.
+        #[serde(default)]
+        topic: Option<String>,
+    },
+    /// An event.
+    Event {
+        /// For which.
+        device: String,
+        /// Of which service, such as `$ota`.
+        service: String,
+        /// What has happened, such as `version_query`.
+        event_type: String,
+        /// Its parameters.
+        #[serde(default)]
+        paras: Map<String, Value>,
     },
     /// A command, which the device answers.
     Command {
@@ -76,6 +91,7 @@ impl Request {
             Self::Devices => None,
             Self::Shadow { device }
             | Self::Message { device, .. }
+            | Self::Event { device, .. }
             | Self::Command { device, .. }
             | Self::Set { device, .. }
             | Self::Get { device, .. }
@@ -97,6 +113,12 @@ impl fmt::Display for Request {
                 Value::String(text) => write!(f, "message {device} {text}"),
                 content => write!(f, "message {device} {content}"),
             },
+            Self::Event {
+                device,
+                service,
+                event_type,
+                paras,
+            } => write!(f, "event {device} {service} {event_type} {}", json(paras)),
             Self::Command {
                 device,
                 service,
@@ -135,7 +157,7 @@ impl FromStr for Request {
         };
         if device.is_empty() && kind != "devices" {
             return Err(format!(
-                "{text:?} is none of devices, shadow, message, command, set, get and desire, with a device behind it"
+                "{text:?} is none of devices, shadow, message, event, command, set, get and desire, with a device behind it"
             ));
         }
         let device = device.to_string();
@@ -146,8 +168,9 @@ impl FromStr for Request {
                 device,
                 content: content(rest),
                 name: None,
+                topic: None,
             }),
-            "command" => {
+            "command" | "event" => {
                 let form = "DEVICE SERVICE NAME {\"parameter\":value}";
                 let (service, rest) = word(rest);
                 let (name, rest) = word(rest);
@@ -158,12 +181,22 @@ impl FromStr for Request {
                     "" => Map::new(),
                     rest => object(rest, form)?,
                 };
-                Ok(Self::Command {
-                    device,
-                    service: service.into(),
-                    name: name.into(),
-                    paras,
-                    timeout_ms: None,
+                let (service, name) = (service.into(), name.into());
+                Ok(if kind == "event" {
+                    Self::Event {
+                        device,
+                        service,
+                        event_type: name,
+                        paras,
+                    }
+                } else {
+                    Self::Command {
+                        device,
+                        service,
+                        name,
+                        paras,
+                        timeout_ms: None,
+                    }
                 })
             }
             "set" | "desire" => {
@@ -285,11 +318,15 @@ mod tests {
             ("shadow d", r#"{"request":"shadow","device":"d"}"#),
             (
                 "message d hello  world",
-                r#"{"request":"message","device":"d","content":"hello  world","name":null}"#,
+                r#"{"request":"message","device":"d","content":"hello  world","name":null,"topic":null}"#,
             ),
             (
                 r#"command d stm32 light {"on": 1}"#,
                 r#"{"request":"command","device":"d","service":"stm32","name":"light","paras":{"on":1},"timeout_ms":null}"#,
+            ),
+            (
+                "event d $ota version_query",
+                r#"{"request":"event","device":"d","service":"$ota","event_type":"version_query","paras":{}}"#,
             ),
             (
                 r#"set d stm32 {"LED1":1}"#,

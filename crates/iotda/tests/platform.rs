@@ -662,6 +662,62 @@ fn messages_wait_for_a_device_that_is_away() {
 }
 
 #[test]
+fn messages_come_on_topics_of_the_products_too() {
+    let mut bench = Bench::new();
+    let conn = bench.online("lamp1");
+    let mut send = |topic: &str| {
+        let now = bench.now;
+        let request = Request::Message {
+            device: "lamp1".into(),
+            content: "bare".into(),
+            name: None,
+            topic: Some(topic.into()),
+        };
+        let result = bench
+            .broker
+            .with_policy(|platform| platform.request(now, request))
+            .unwrap();
+        bench.settle();
+        (
+            result.map_err(|failure| failure.to_string()),
+            bench.packets(conn),
+        )
+    };
+    let alarm = "$oc/devices/lamp1/user/alarm";
+    assert_eq!(send(alarm).1, [format!("q0 {alarm} bare")]);
+    for (topic, why) in [
+        ("$oc/devices/lamp1/user/other", "does not define this topic"),
+        ("$oc/devices/dev1/user/alarm", "a device reaches only"),
+        (
+            "$oc/devices/lamp1/sys/messages/down",
+            "is the platform's own",
+        ),
+        ("mqtt/pub", "does not allow this topic"),
+        ("lamps/#", "is no topic"),
+    ] {
+        let (result, packets) = send(topic);
+        assert!(result.unwrap_err().contains(why), "{topic}");
+        assert!(packets.is_empty(), "{packets:?}");
+    }
+}
+
+#[test]
+fn events_are_sent() {
+    let mut bench = Bench::new();
+    let request = r#"event dev1 $ota version_query {"a":1}"#;
+    let away = bench.request(request).unwrap_err().to_string();
+    assert!(away.starts_with("IOTDA.014016"), "{away}");
+    let conn = bench.online("dev1");
+    bench.done(request);
+    assert_eq!(
+        bench.packets(conn),
+        [
+            r#"q0 $oc/devices/dev1/sys/events/down {"object_device_id":"dev1","services":[{"service_id":"$ota","event_type":"version_query","event_time":"20250414T013000Z","paras":{"a":1}}]}"#
+        ]
+    );
+}
+
+#[test]
 fn what_is_desired_is_told_until_it_is_so() {
     let mut bench = Bench::new();
     bench.done(r#"desire lamp1 stm32 {"LED1":1}"#);

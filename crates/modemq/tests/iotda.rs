@@ -4,14 +4,16 @@
 
 mod common;
 
-use common::{modemq, run, start, temporary};
+use common::{Broker, Folder, modemq, run, start, temporary};
 use credentials::{Credentials, Secret, SignType};
 use dialect::{Model, Syntax};
 use instant::Instant;
 use iotda::{Config, Device, Platform, broker_config};
 use modemq::commands::iotda::login_lines;
+use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode, SslVersion};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpStream;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 use world::Bench;
@@ -351,4 +353,35 @@ fn the_demo_plays_the_tutorial_with_its_cloud() {
         error.contains("there is for bc26, ec20, esp8266"),
         "{error}"
     );
+}
+
+#[test]
+fn its_tls_takes_the_suites_that_huawei_has() {
+    let folder = Folder::new("iotda-tls");
+    let registry = folder.0.join("devices.toml");
+    fs::write(
+        &registry,
+        "[[device]]\nid = \"dev1\"\nsecret = \"12345678\"\n",
+    )
+    .unwrap();
+    let certificates = folder.0.join("certificates");
+    let (_broker, [tls, _]) =
+        Broker::ours_with_tls(&certificates, &["--iotda", registry.to_str().unwrap()]);
+    for (suite, taken) in [
+        ("ECDHE-RSA-AES128-GCM-SHA256", true),
+        ("ECDHE-RSA-AES256-SHA", true),
+        // What an EC20 has by default, and no ECDHE.
+        ("AES256-SHA", false),
+        ("AES128-GCM-SHA256", false),
+    ] {
+        let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
+        connector.set_verify(SslVerifyMode::NONE);
+        connector.set_cipher_list(suite).unwrap();
+        connector
+            .set_max_proto_version(Some(SslVersion::TLS1_2))
+            .unwrap();
+        let stream = TcpStream::connect(tls).unwrap();
+        let connected = connector.build().connect("localhost", stream);
+        assert_eq!(connected.is_ok(), taken, "{suite}");
+    }
 }

@@ -56,7 +56,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     certificates: Option<PathBuf>,
 
-    /// The only cipher suites that TLS takes, as AT+SSLCFG and AT+QSSLCFG number them
+    /// The only cipher suites that TLS takes, as AT+SSLCFG and AT+QSSLCFG number them [default: all; with --iotda those of Huawei]
     #[arg(long, value_name = "0XHHHH", value_delimiter = ',', value_parser = tls::parse_suite)]
     tls_suites: Vec<u16>,
 
@@ -122,6 +122,10 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
         }
     };
     let has_platform = platform.is_some();
+    let suites = match args.tls_suites.as_slice() {
+        [] if has_platform => iotda::CIPHER_SUITES.to_vec(),
+        given => given.to_vec(),
+    };
     let (mut server, mut events) =
         BrokerServer::start_platform(config, platform, &args.listen).await?;
     for address in server.local_addrs() {
@@ -146,7 +150,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
                 certificate: &certificate,
                 key: &key,
                 client_authorities: authorities.as_deref(),
-                suites: &args.tls_suites,
+                suites: &suites,
                 versions: args.tls_versions,
             })?;
             for address in addresses {

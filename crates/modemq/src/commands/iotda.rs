@@ -54,8 +54,25 @@ enum Action {
         /// What: a JSON object or array, or else text
         content: String,
         /// Its name
-        #[arg(long)]
+        #[arg(long, conflicts_with = "topic")]
         name: Option<String>,
+        /// To a topic of its product, below $oc/devices/DEVICE/user/, or to one that does not begin with $oc; as it is
+        #[arg(short, long)]
+        topic: Option<String>,
+        #[command(flatten)]
+        broker: Broker,
+    },
+    /// Send an event
+    Event {
+        /// For which
+        device: String,
+        /// Of which service, such as '$ota'
+        service: String,
+        /// What has happened, such as version_query
+        event_type: String,
+        /// Its parameters, a JSON object
+        #[arg(default_value = "{}", value_parser = object)]
+        paras: Map<String, Value>,
         #[command(flatten)]
         broker: Broker,
     },
@@ -173,6 +190,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
             device,
             content: text,
             name,
+            topic,
             broker,
         } => {
             let content = content(&text);
@@ -180,6 +198,22 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
                 device,
                 content,
                 name,
+                topic,
+            };
+            (broker, request)
+        }
+        Action::Event {
+            device,
+            service,
+            event_type,
+            paras,
+            broker,
+        } => {
+            let request = Request::Event {
+                device,
+                service,
+                event_type,
+                paras,
             };
             (broker, request)
         }
