@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub const SECRET_VARIABLE: &str = "MODEMQ_IOTDA_SECRET";
 
 /// What the file may say, for `--help`.
-pub const FORMAT: &str = r#"The file of devices, in TOML:
+pub const FORMAT: &str = r#"The file of --iotda, in TOML:
   [[device]]
   id = "64000697352830580e48df07_dev1"
   secret = "12345678"            # or secret_file = "dev1.secret", or secret_env = "DEV1_SECRET"

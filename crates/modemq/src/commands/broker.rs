@@ -22,9 +22,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// The bench's MQTT broker. It forgets everything when it stops: for production, use Mosquitto, EMQX or another.
-#[derive(ClapArgs, Debug)]
-#[command(after_help = "Examples:
+const EXAMPLES: &str = "Examples:
   modemq broker
       on 127.0.0.1:1883, for everybody on this machine
   modemq broker --listen 127.0.0.1:0 --user dev:secret --trace
@@ -34,7 +32,11 @@ use tokio::task::JoinSet;
   modemq broker --tls 127.0.0.1:8883 --certificates certs --tls-suites 0XC02F --tls-versions 1.2
       a strict server: does my firmware reach it?
   modemq broker --iotda devices.toml --trace
-      Huawei Cloud IoTDA for these devices; `modemq iotda --help` has the other side, and --help describes the file", after_long_help = registry::FORMAT)]
+      Huawei Cloud IoTDA for these devices; `modemq iotda --help` has the other side";
+
+/// The bench's MQTT broker. It forgets everything when it stops: for production, use Mosquitto, EMQX or another.
+#[derive(ClapArgs, Debug)]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", registry::FORMAT))]
 pub struct Args {
     /// Where it listens; port 0 is any free one. May be repeated
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883", value_parser = parse_address)]
