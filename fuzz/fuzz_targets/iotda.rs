@@ -42,7 +42,7 @@ fuzz_target!(|acts: Vec<Act<'_>>| {
     let plain = Device { id: "e".into(), product: None, ..device.clone() };
     let config = iotda::Config { devices: vec![device, plain], products: vec![product], news: true, ..iotda::Config::default() };
     let platform = Platform::new(now, config).unwrap();
-    let mut broker = Broker::make(broker_config(Config::default()), Some(platform));
+    let mut broker = Broker::under(broker_config(Config::default()), Some(platform));
     let mut conns = [None; 2];
     for act in acts {
         for (conn, id) in conns.iter_mut().zip(["d", "e"]) {

@@ -94,13 +94,13 @@ enum Phase {
 impl Broker {
     /// A broker that nobody is connected to.
     pub fn new(config: Config) -> Self {
-        Self::make(config, None)
+        Self::under(config, None)
     }
 }
 
 impl<P: Policy> Broker<P> {
     /// The same, under a policy when there is one.
-    pub fn make(config: Config, policy: Option<P>) -> Self {
+    pub fn under(config: Config, policy: Option<P>) -> Self {
         Self {
             config,
             policy,

@@ -1,6 +1,6 @@
 //! Huawei Cloud IoTDA's side of MQTT: who is let in, which topics there are, and what the platform does with them.
 //!
-//! A [`Platform`] is a [`broker::Policy`]: put it behind a broker with [`broker::Broker::make`], and reach it with
+//! A [`Platform`] is a [`broker::Policy`]: put it behind a broker with [`broker::Broker::under`], and reach it with
 //! [`broker::Broker::with_policy`]. **After any input, take [`Platform::poll_answer`] and [`Platform::poll_news`] until they are
 //! empty.**
 //!

@@ -70,7 +70,7 @@ impl Bench {
         let now = Instant::from_millis(1_000);
         let platform = Platform::new(now, config()).unwrap();
         Self {
-            broker: Broker::make(broker_config(broker::Config::default()), Some(platform)),
+            broker: Broker::under(broker_config(broker::Config::default()), Some(platform)),
             now,
             received: BTreeMap::new(),
             closed: BTreeMap::new(),

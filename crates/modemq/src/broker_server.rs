@@ -109,7 +109,7 @@ impl BrokerServer {
         let shared = Arc::new(Shared {
             events: config.events.then_some(sender),
             inner: Mutex::new(Inner {
-                broker: Broker::make(config, platform),
+                broker: Broker::under(config, platform),
                 asked: HashMap::new(),
                 connections: HashMap::new(),
                 scratch: vec![0; 16 * 1024].into(),

@@ -98,7 +98,7 @@ impl Bench {
         let mut bench = Self {
             now,
             rig: Rig::new(now, model, config),
-            broker: Broker::make(broker, platform),
+            broker: Broker::under(broker, platform),
             latency: Duration::from_millis(20),
             names: vec!["broker.test".into()],
             links: HashMap::new(),
