@@ -1,6 +1,7 @@
 //! What goes into a module and what comes out of it.
 
 use crate::flash::{Content, Flash, FlashItem};
+use crate::state::Event;
 use crate::tls::Tls;
 use instant::Instant;
 use std::fmt;
@@ -101,6 +102,8 @@ pub enum NetworkEvent {
         /// How often commands that need it get `+CME ERROR: 14`.
         times: u32,
     },
+    /// The module's clock is set to this UTC, in seconds since 1970: 0 to 4,102,444,799 (the year 2099).
+    ClockSet(i64),
     /// Power is cut and comes back: no goodbye to the peer, boot reports follow.
     PowerCycle,
     /// Power is cut, and stays so until [`NetworkEvent::PowerCycle`].
@@ -304,6 +307,8 @@ pub enum TraceKind {
     FromBroker(String),
     /// A change of state: registration, PDP context, link, session.
     State(String),
+    /// Something that a bench waits for; other lines tell people of it.
+    Event(Event),
     /// Why something was refused, dropped, overwritten or truncated, and what would work.
     Note(String),
 }

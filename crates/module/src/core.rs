@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::files::Files;
 use crate::flash::{Area, Content, Kept};
 use crate::radio::{Change, Radio, SavedApn};
+use crate::state::{Event, SerialState};
 use crate::telling::Teller;
 use crate::terminal::{DataMode, Frame, Terminal};
 use dialect::{Line, Model, Syntax, Value, basic, espressif, reply};
@@ -121,6 +122,10 @@ pub(crate) struct Core {
     arriving_len: usize,
     /// The end of a command that said [`Outcome::Later`].
     pub(crate) completed: Option<Outcome>,
+    /// Bytes from the host, bytes for it, and lines and data of it, since the module was made.
+    pub(crate) from_host: u64,
+    to_host: u64,
+    pub(crate) lines: u64,
     /// What `AT&W` kept.
     saved: Settings,
     /// Information text of the command that runs.
@@ -164,6 +169,9 @@ impl Core {
             arriving: VecDeque::new(),
             arriving_len: 0,
             completed: None,
+            from_host: 0,
+            to_host: 0,
+            lines: 0,
             info: Vec::new(),
             info_is_open: false,
             info_is_secret: false,
@@ -372,6 +380,7 @@ impl Core {
             if !told.is_empty() {
                 self.trace(|| TraceKind::ToHost(told));
             }
+            self.to_host += bytes.len() as u64;
             self.out.push_back(Output::Serial(bytes));
         }
         if self.new_baud && self.terminal.is_drained() {
@@ -512,6 +521,38 @@ impl Core {
         self.trace(|| TraceKind::State(text()));
     }
 
+    pub(crate) fn event(&mut self, event: impl FnOnce() -> Event) {
+        self.trace(|| TraceKind::Event(event()));
+    }
+
+    /// What a bench waits for of a change.
+    pub(crate) fn tell_change(&mut self, change: &Change) {
+        let event = match change {
+            Change::Booted => Event::Booted,
+            Change::Registration if self.radio.stat.has_service() => Event::Registered,
+            Change::NoService => Event::Unregistered,
+            Change::PdpUp(cid) => Event::PdpUp(*cid),
+            Change::PdpDown { cid, .. } => Event::PdpDown(*cid),
+            Change::Sim
+            | Change::Registration
+            | Change::Service
+            | Change::Detached
+            | Change::Address
+            | Change::AccessPoints { .. } => return,
+        };
+        self.event(|| event);
+    }
+
+    pub(crate) fn serial(&self) -> SerialState {
+        SerialState {
+            baud: self.baud(),
+            from_host: self.from_host,
+            to_host: self.to_host,
+            lines: self.lines,
+            waiting: self.terminal.waiting(),
+        }
+    }
+
     pub(crate) fn save_settings(&mut self) {
         self.saved = self.settings;
         self.kept.insert(SAVED, self.saved.to_text());
@@ -565,6 +606,7 @@ impl Core {
     }
 
     pub(crate) fn power_off(&mut self, how: Reboot) {
+        let had_service = self.radio.stat.has_service();
         self.power = false;
         self.booted = false;
         self.completed = None;
@@ -581,6 +623,10 @@ impl Core {
             self.radio.forget_apn();
             self.kept.clear();
         }
+        if had_service {
+            self.event(|| Event::Unregistered);
+        }
+        self.event(|| Event::PowerOff);
         self.state(|| "power off".into());
         if how == Reboot::Off {
             self.out.push_back(Output::PoweredOff);

@@ -34,6 +34,7 @@ mod flash;
 mod link;
 mod network;
 mod radio;
+mod state;
 mod telling;
 mod terminal;
 mod tls;
@@ -41,6 +42,7 @@ mod wifi;
 
 pub use api::*;
 pub use flash::{Area, Content, Flash, FlashItem};
+pub use state::*;
 pub use tls::{Psk, Tls, TlsVersion};
 
 use crate::core::{Core, Outcome};
@@ -49,6 +51,7 @@ use crate::radio::Change;
 use crate::terminal::{DataEnd, Input};
 use ::core::fmt;
 use dialect::command::{self, Statement};
+use dialect::model::Bearer;
 use dialect::{Model, ParseError, Problem, Syntax};
 use instant::Instant;
 use std::net::IpAddr;
@@ -81,6 +84,7 @@ impl Module {
     /// Serial bytes from the host, sliced in any way.
     pub fn receive(&mut self, now: Instant, bytes: &[u8]) {
         self.core.now = now;
+        self.core.from_host += bytes.len() as u64;
         // What has happened by now comes first: it may still be booting.
         self.settle();
         if self.core.booted {
@@ -141,6 +145,7 @@ impl Module {
             event if !self.core.power_is_on() => self.core.radio.unseen(event),
             NetworkEvent::PowerCut => self.core.reboot(Reboot::Cut),
             NetworkEvent::Crash => self.core.reboot(Reboot::Crash),
+            NetworkEvent::ClockSet(seconds) => self.core.clock.set_unix(now, seconds),
             NetworkEvent::ClockLost => self.core.clock.power_on(now),
             NetworkEvent::CommandsFail { code, commands } => {
                 self.core.failing = Some((code, commands)).filter(|_| commands > 0);
@@ -182,6 +187,47 @@ impl Module {
         .min()
     }
 
+    /// How it is now. Costs a copy of everything that is told.
+    pub fn state(&self) -> State {
+        let core = &self.core;
+        let radio = &core.radio;
+        let cellular = core.model.bearer != Bearer::WiFi;
+        let wifi = self.family.wifi();
+        let on_wifi = if wifi.as_ref().is_some_and(|wifi| wifi.has_address) {
+            Registration::Home
+        } else {
+            Registration::NotRegistered
+        };
+        let pdp = |context: &radio::Context| PdpState {
+            cid: context.cid,
+            kind: context.kind.clone(),
+            apn: radio.apn_of(context.cid),
+            address: context.active.then(|| radio.address(context.cid)),
+        };
+        State {
+            power: match (core.power_is_on(), core.booted) {
+                (false, _) => Power::Off,
+                (true, false) => Power::Booting,
+                (true, true) => Power::On,
+            },
+            functionality: radio.fun,
+            rssi: core.rssi(),
+            registration: if cellular { radio.stat } else { on_wifi },
+            attached: radio.attached,
+            sim: cellular.then(|| radio.world.sim.clone()),
+            unix_time: core.clock.unix(core.now),
+            pdp: radio
+                .contexts
+                .iter()
+                .filter(|_| cellular)
+                .map(pdp)
+                .collect(),
+            wifi,
+            links: self.family.links(),
+            serial: core.serial(),
+        }
+    }
+
     /// Lets everything happen that is due now, until nothing more does.
     fn settle(&mut self) {
         loop {
@@ -209,6 +255,7 @@ impl Module {
             return false;
         };
         self.core.booted |= change == Change::Booted;
+        self.core.tell_change(&change);
         network::report(&mut self.core, &change);
         self.family.network(&mut self.core, &change);
         true
@@ -276,6 +323,7 @@ impl Module {
     }
 
     fn line(&mut self, line: &[u8], lost: usize) {
+        self.core.lines += 1;
         self.core.trace_typed(line);
         if self.core.model.syntax == Syntax::EspAt {
             self.esp_line(line, lost);
@@ -403,6 +451,7 @@ impl Module {
         if how.secret {
             self.core.teller.suspect();
         }
+        self.core.lines += 1;
         self.core.trace(|| {
             TraceKind::FromHost(if how.secret {
                 format!("<{} bytes of a file>", data.len()).into_bytes()

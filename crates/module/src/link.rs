@@ -2,28 +2,11 @@
 
 use crate::api::{LinkEvent, LinkId, NetError, Output, TraceKind, Transport};
 use crate::core::Core;
+use crate::state::{self, LinkState, Message, Protocol, SessionState};
 use instant::Instant;
-use mqtt::{Connect, Event, Packet, Session, SessionConfig};
+use mqtt::{Connect, Event, Packet, PacketId, QoS, Session, SessionConfig};
 
-/// Where a link is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// There is none.
-    Closed,
-    /// The transport is being opened.
-    Opening,
-    /// The transport is open; nobody has logged in.
-    Open,
-    /// CONNECT was sent.
-    LoggingIn,
-    /// The server accepted.
-    Up,
-    /// DISCONNECT was sent; the transport is still open.
-    LoggedOut,
-    /// There is no transport any more, but the host was not told and has not closed the link: the server closed it
-    /// after DISCONNECT, or the network below is gone.
-    Dead,
-}
+pub(crate) use crate::state::Phase;
 
 /// What a family is told of its link.
 pub(crate) enum News<'a> {
@@ -42,7 +25,22 @@ pub(crate) struct Link {
     pub(crate) phase: Phase,
     pub(crate) session: Session,
     tracer: Tracer,
+    about: Option<Box<About>>,
 }
+
+/// What a bench sees of a link besides its phase.
+struct About {
+    host: String,
+    port: u16,
+    tls: bool,
+    websocket: bool,
+    session: Option<SessionState>,
+    /// SUBSCRIBE and UNSUBSCRIBE under way.
+    asked: Vec<(PacketId, Asked)>,
+}
+
+/// Filters that a snapshot tells, and packets about them that are followed.
+const FILTERS_MAX: usize = 1000;
 
 impl Link {
     pub(crate) fn new(config: SessionConfig) -> Self {
@@ -51,7 +49,26 @@ impl Link {
             phase: Phase::Closed,
             session: Session::new(config),
             tracer: Tracer::default(),
+            about: None,
         }
+    }
+
+    /// How it is now; `None` when there is no link.
+    pub(crate) fn state(&self, index: usize) -> Option<LinkState> {
+        let about = self.about.as_ref()?;
+        (self.phase != Phase::Closed).then(|| LinkState {
+            index,
+            protocol: Protocol::Mqtt,
+            host: about.host.clone(),
+            port: about.port,
+            tls: about.tls,
+            websocket: about.websocket,
+            phase: self.phase,
+            session: about.session.clone().map(|session| SessionState {
+                in_flight: self.session.in_flight(),
+                ..session
+            }),
+        })
     }
 
     /// Asks for a transport.
@@ -61,6 +78,14 @@ impl Link {
             Some(path) => format!("opening {host}:{port}, a WebSocket at {path:?}"),
             None => format!("opening {host}:{port}"),
         });
+        self.about = Some(Box::new(About {
+            host: host.into(),
+            port,
+            tls: transport.tls.is_some(),
+            websocket: transport.websocket.is_some(),
+            session: None,
+            asked: Vec::new(),
+        }));
         self.id = Some(core.open(host, port, transport));
     }
 
@@ -69,6 +94,15 @@ impl Link {
         let queued = self.session.connect(core.now, connect).is_ok();
         if queued {
             self.phase = Phase::LoggingIn;
+            if let Some(about) = &mut self.about {
+                about.asked.clear();
+                about.session = Some(SessionState {
+                    client_id: connect.client_id.into(),
+                    clean_session: connect.clean_session,
+                    keep_alive: connect.keep_alive,
+                    ..SessionState::default()
+                });
+            }
             self.flush(core);
         }
         queued
@@ -78,6 +112,7 @@ impl Link {
     pub(crate) fn log_out(&mut self, core: &mut Core) {
         self.session.disconnect(core.now);
         self.flush(core);
+        self.session_ends(core);
         self.phase = Phase::LoggedOut;
     }
 
@@ -87,7 +122,7 @@ impl Link {
             core.state(|| "link closed".into());
             core.out.push_back(Output::Close { link });
         }
-        self.forget();
+        self.forget(core);
     }
 
     /// The network below the transport is gone: nobody tells the peer.
@@ -95,8 +130,7 @@ impl Link {
         if let Some(link) = self.id.take() {
             core.state(|| "link cut off".into());
             core.out.push_back(Output::Abort { link });
-            self.session.link_lost();
-            self.tracer = Tracer::default();
+            self.forget(core);
             self.phase = Phase::Dead;
         }
     }
@@ -120,7 +154,7 @@ impl Link {
             }
             LinkEvent::Failed(error) => {
                 self.id = None;
-                self.forget();
+                self.forget(core);
                 core.state(|| format!("link not opened: {error}"));
                 on(core, News::OpenFailed(error));
             }
@@ -174,6 +208,9 @@ impl Link {
                 core.trace(|| TraceKind::ToBroker(words));
             });
         }
+        if let Some(about) = &mut self.about {
+            about.sent(core, bytes);
+        }
         let bytes = bytes.to_vec();
         self.session.sent(bytes.len());
         core.out.push_back(Output::Send { link, bytes });
@@ -186,8 +223,11 @@ impl Link {
             });
         }
         let mut failed = false;
-        let phase = &mut self.phase;
+        let (phase, about) = (&mut self.phase, &mut self.about);
         self.session.receive(core.now, bytes, &mut |event| {
+            if let Some(about) = about {
+                about.received(core, &event);
+            }
             match event {
                 Event::Connected { .. } => *phase = Phase::Up,
                 Event::Refused(code) => {
@@ -213,17 +253,132 @@ impl Link {
         if let Some(link) = self.id.take() {
             core.out.push_back(Output::Close { link });
         }
-        self.forget();
+        self.forget(core);
         if phase == Phase::LoggedOut {
             self.phase = Phase::Dead;
         }
         on(core, News::Closed(phase));
     }
 
-    fn forget(&mut self) {
+    fn forget(&mut self, core: &mut Core) {
+        self.session_ends(core);
         self.session.link_lost();
         self.tracer = Tracer::default();
         self.phase = Phase::Closed;
+    }
+}
+
+impl Link {
+    /// A session that was there is over.
+    fn session_ends(&mut self, core: &mut Core) {
+        let session = self.about.as_ref().and_then(|about| about.session.as_ref());
+        if let Some(session) = session.filter(|_| self.phase == Phase::Up) {
+            core.event(|| state::Event::Disconnected(session.client_id.clone()));
+        }
+    }
+}
+
+impl About {
+    /// Whole packets for the server.
+    fn sent(&mut self, core: &mut Core, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let Ok(Some(length)) = mqtt::frame_length(rest)
+            && let Some((frame, after)) = rest.split_at_checked(length.total())
+        {
+            rest = after;
+            // The others need not be read once more.
+            let asked = match frame[0] >> 4 {
+                3 if core.config.trace => Packet::decode(frame),
+                8 | 10 => Packet::decode(frame),
+                _ => continue,
+            };
+            match asked {
+                Ok(Packet::Subscribe(packet)) => {
+                    let filters = packet.filters.iter();
+                    self.ask(
+                        packet.id,
+                        filters.map(|(filter, qos)| (filter.into(), Some(qos))),
+                    );
+                }
+                Ok(Packet::Unsubscribe(packet)) => {
+                    let filters = packet.filters.iter();
+                    self.ask(packet.id, filters.map(|filter| (filter.into(), None)));
+                }
+                Ok(Packet::Publish(packet)) => core.event(|| {
+                    state::Event::Sent(Message {
+                        topic: packet.topic.into(),
+                        payload: packet.payload.into(),
+                        qos: packet.qos,
+                        retain: packet.retain,
+                    })
+                }),
+                _ => {}
+            }
+        }
+    }
+
+    /// Remembers what the acknowledgement of a packet will mean.
+    fn ask(&mut self, id: PacketId, filters: impl Iterator<Item = (String, Option<QoS>)>) {
+        // A packet that is sent again is the same packet.
+        self.asked.retain(|(own, _)| *own != id);
+        if self.asked.len() < FILTERS_MAX {
+            self.asked.push((id, filters.collect()));
+        }
+    }
+
+    fn received(&mut self, core: &mut Core, event: &Event<'_>) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        match event {
+            Event::Connected { .. } => {
+                core.event(|| state::Event::Connected(session.client_id.clone()));
+            }
+            Event::Message {
+                topic,
+                payload,
+                offset: 0,
+                qos,
+                retain,
+                ..
+            } => core.event(|| {
+                state::Event::Received(Message {
+                    topic: (*topic).into(),
+                    payload: (*payload).into(),
+                    qos: *qos,
+                    retain: *retain,
+                })
+            }),
+            Event::Subscribed { id, codes } => {
+                let granted = codes.iter().map(|code| QoS::try_from(*code).ok());
+                for ((filter, _), qos) in take(&mut self.asked, *id).into_iter().zip(granted) {
+                    session.subscriptions.retain(|(own, _)| *own != filter);
+                    let Some(qos) = qos else { continue };
+                    if session.subscriptions.len() == FILTERS_MAX {
+                        session.subscriptions.remove(0);
+                    }
+                    session.subscriptions.push((filter.clone(), qos));
+                    core.event(|| state::Event::Subscribed(filter, qos));
+                }
+            }
+            Event::Unsubscribed { id } => {
+                for (filter, _) in take(&mut self.asked, *id) {
+                    session.subscriptions.retain(|(own, _)| *own != filter);
+                    core.event(|| state::Event::Unsubscribed(filter));
+                }
+            }
+            Event::TimedOut { id } => drop(take(&mut self.asked, *id)),
+            _ => {}
+        }
+    }
+}
+
+type Asked = Vec<(String, Option<QoS>)>;
+
+fn take(asked: &mut Vec<(PacketId, Asked)>, id: PacketId) -> Asked {
+    match asked.iter().position(|(own, _)| *own == id) {
+        Some(index) => asked.remove(index).1,
+        None => Vec::new(),
     }
 }
 

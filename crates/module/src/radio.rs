@@ -236,6 +236,7 @@ impl Radio {
             | NetworkEvent::PowerCut
             | NetworkEvent::Crash
             | NetworkEvent::FlashFull(_)
+            | NetworkEvent::ClockSet(_)
             | NetworkEvent::ClockLost
             | NetworkEvent::CommandsFail { .. } => {}
         }

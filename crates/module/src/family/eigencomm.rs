@@ -10,6 +10,7 @@ use crate::core::{Core, Outcome};
 use crate::link::{Link, News, Phase};
 use crate::network::sim_error;
 use crate::radio::{Change, DEFAULT_CID};
+use crate::state::LinkState;
 use crate::terminal::{DataEnd, DataMode};
 use crate::tls::{MBEDTLS_INTERMEDIATES, Psk, Tls, TlsVersion};
 use dialect::{Form, Line, ParseError, Problem, Statement, eigencomm as ec};
@@ -422,6 +423,10 @@ impl Family for EigenComm {
         .into_iter()
         .flatten()
         .min()
+    }
+
+    fn links(&self) -> Vec<LinkState> {
+        self.link.state(0).into_iter().collect()
     }
 
     fn power_off(&mut self, core: &mut Core) {

@@ -12,6 +12,7 @@ use crate::Reboot;
 use crate::api::{LinkEvent, LinkId, NetError, Output, QueryId};
 use crate::core::{Core, Outcome};
 use crate::radio::Change;
+use crate::state::{Event, LinkState, WifiState};
 use crate::terminal::DataEnd;
 use crate::tls::{MBEDTLS_INTERMEDIATES, Tls};
 use crate::wifi::{News, State, Station, Target, bssid};
@@ -172,6 +173,7 @@ impl Espressif {
     /// The association is over: so is all that ran over it.
     fn lost_wifi(&mut self, core: &mut Core) {
         core.report(&esp::WIFI_DISCONNECT, &[]);
+        core.event(|| Event::Unregistered);
         core.state(|| "access point lost".into());
         self.mqtt.cut(core);
         self.sockets.cut(core);
@@ -229,6 +231,7 @@ impl Espressif {
         }
         if self.station.leave() {
             core.progress(&esp::WIFI_DISCONNECT, &[]);
+            core.event(|| Event::Unregistered);
             self.mqtt.cut(core);
             self.sockets.cut(core);
         }
@@ -267,6 +270,7 @@ impl Espressif {
             core.report(line, &[]);
         }
         if news == News::GotAddress {
+            core.event(|| Event::Registered);
             if awaited {
                 self.task = None;
                 core.completed = Some(Outcome::Ok);
@@ -901,6 +905,19 @@ impl Family for Espressif {
         .into_iter()
         .flatten()
         .min()
+    }
+
+    fn links(&self) -> Vec<LinkState> {
+        let mut links: Vec<_> = self.mqtt.link_state().into_iter().collect();
+        links.extend(self.sockets.state());
+        links
+    }
+
+    fn wifi(&self) -> Option<WifiState> {
+        self.station.joined().map(|target| WifiState {
+            ssid: target.ssid.clone(),
+            has_address: self.station.is_ready(),
+        })
     }
 
     fn power_off(&mut self, core: &mut Core) {

@@ -10,6 +10,7 @@ use crate::files::FileError;
 use crate::link::{Link, News, Phase};
 use crate::network::{sim_code, sim_error};
 use crate::radio::{Change, DEFAULT_CID, SavedApn};
+use crate::state::LinkState;
 use crate::terminal::{DataEnd, DataMode};
 use crate::tls::{self, Tls};
 use dialect::{Form, Model, ParseError, Problem, Statement, Value, basic, luat, network};
@@ -508,6 +509,10 @@ impl Family for Luat {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    fn links(&self) -> Vec<LinkState> {
+        self.link.state(0).into_iter().collect()
     }
 
     fn power_off(&mut self, core: &mut Core) {

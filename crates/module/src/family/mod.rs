@@ -9,6 +9,7 @@ mod quectel;
 use crate::api::{LinkEvent, LinkId, NetError, QueryId};
 use crate::core::{Core, Outcome};
 use crate::radio::Change;
+use crate::state::{LinkState, WifiState};
 use crate::terminal::DataEnd;
 use dialect::{Family as Name, Form, Model, ParseError, Statement, Value, wire};
 use instant::Instant;
@@ -62,6 +63,14 @@ pub(crate) trait Family: Send {
 
     /// When time comes next.
     fn next_deadline(&self) -> Option<Instant>;
+
+    /// Connections that there are, for [`crate::Module::state`].
+    fn links(&self) -> Vec<LinkState>;
+
+    /// The access point of a Wi-Fi station.
+    fn wifi(&self) -> Option<WifiState> {
+        None
+    }
 
     /// Power goes: links are cut.
     fn power_off(&mut self, core: &mut Core);

@@ -11,6 +11,7 @@ use crate::core::{Core, Outcome};
 use crate::link::{Link, News, Phase};
 use crate::network::sim_code;
 use crate::radio::{Change, DEFAULT_CID};
+use crate::state::LinkState;
 use crate::terminal::{DataEnd, DataMode};
 use credentials::{ClientId, Secret, SignType};
 use device::{BROM, Device};
@@ -445,6 +446,13 @@ impl Family for Quectel {
             .chain([self.device.next_deadline()])
             .flatten()
             .min()
+    }
+
+    fn links(&self) -> Vec<LinkState> {
+        let clients = self.clients.iter().enumerate();
+        clients
+            .filter_map(|(index, client)| client.link.state(index))
+            .collect()
     }
 
     fn power_off(&mut self, core: &mut Core) {

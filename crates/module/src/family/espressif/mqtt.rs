@@ -6,6 +6,7 @@ use crate::api::{LinkEvent, LinkId, Transport};
 use crate::core::{Core, Outcome};
 use crate::family::qos;
 use crate::link::{Link, News, Phase};
+use crate::state::LinkState;
 use crate::terminal::{DataEnd, DataMode};
 use crate::tls::Tls;
 use dialect::{Form, Model, Statement, Value, espressif as esp};
@@ -690,6 +691,10 @@ impl Mqtt {
     }
 
     /// The network below is gone.
+    pub(super) fn link_state(&self) -> Option<LinkState> {
+        self.link.state(0)
+    }
+
     pub(super) fn cut(&mut self, core: &mut Core) {
         let before = self.link.phase;
         self.link.cut(core);

@@ -4,6 +4,7 @@ use super::PROMPT;
 use super::manufacturing::certificate;
 use crate::api::{LinkEvent, LinkId, Output, Transport};
 use crate::core::{Core, Outcome};
+use crate::state::{LinkState, Phase, Protocol};
 use crate::terminal::{DataEnd, DataMode};
 use dialect::{Form, Statement, espressif as esp};
 use instant::Instant;
@@ -596,6 +597,31 @@ impl Sockets {
     }
 
     /// The network below is gone.
+    pub(super) fn state(&self) -> impl Iterator<Item = LinkState> {
+        let links = self.links.iter().enumerate();
+        links.filter_map(|(index, link)| {
+            let link = link.as_ref()?;
+            Some(LinkState {
+                index,
+                protocol: if link.kind.starts_with("UDP") {
+                    Protocol::Udp
+                } else {
+                    Protocol::Tcp
+                },
+                host: link.host.clone(),
+                port: link.port,
+                tls: link.kind.starts_with("SSL"),
+                websocket: false,
+                phase: match (link.closed, link.open) {
+                    (true, _) => Phase::Dead,
+                    (false, true) => Phase::Open,
+                    (false, false) => Phase::Opening,
+                },
+                session: None,
+            })
+        })
+    }
+
     pub(super) fn cut(&mut self, core: &mut Core) {
         let opening = self.opening.take();
         self.again_at = None;
