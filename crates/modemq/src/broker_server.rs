@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::stream::Stream;
 use crate::tls::{self, Acceptor};
 use crate::websocket;
-use broker::{Broker, Config, ConnId, Event, Output, Stats};
+use broker::{Broker, Client, Config, ConnId, Event, Output, Stats};
 use iotda::{Failure, News, Outcome, Platform, Request};
 use mqtt::QoS;
 use serde_json::Value;
@@ -185,6 +185,19 @@ impl BrokerServer {
         let mut inner = self.shared.lock();
         inner.broker.drop_all();
         self.shared.settle(&mut inner);
+    }
+
+    /// Looks at the sessions, online and kept.
+    pub fn with_clients<R>(
+        &self,
+        look: impl FnOnce(&mut dyn Iterator<Item = Client<'_>>) -> R,
+    ) -> R {
+        look(&mut self.shared.lock().broker.clients())
+    }
+
+    /// Whether there is a platform behind the broker.
+    pub fn has_platform(&self) -> bool {
+        self.shared.lock().broker.with_policy(|_| ()).is_some()
     }
 
     /// Numbers since the start.

@@ -10,6 +10,7 @@ pub mod certificates;
 pub mod client;
 pub mod clock;
 pub mod commands;
+pub mod control;
 pub mod doctor;
 pub mod flash;
 pub mod line;

@@ -416,11 +416,12 @@ fn error_named(name: &str) -> Option<NetError> {
     found.map(|(error, _)| *error)
 }
 
-/// An event of the network in the words of faults, and two of its own.
+/// An event of the network in the words of faults, and three of its own.
 fn event_words(event: &NetworkEvent) -> String {
     let what = match event {
         NetworkEvent::PowerCut => return "power-off".into(),
         NetworkEvent::FlashFull(false) => return "flash-free".into(),
+        NetworkEvent::ClockSet(seconds) => return format!("clock-set {seconds}"),
         NetworkEvent::PdpDeactivated => What::PdpDeact,
         NetworkEvent::Signal { rssi } => What::Signal(*rssi),
         NetworkEvent::Registration(registration) => What::Registration(*registration),
@@ -444,6 +445,9 @@ fn event_of(words: &str) -> Option<NetworkEvent> {
         "power-off" => return Some(NetworkEvent::PowerCut),
         "flash-free" => return Some(NetworkEvent::FlashFull(false)),
         _ => {}
+    }
+    if let Some(seconds) = words.strip_prefix("clock-set ") {
+        return Some(NetworkEvent::ClockSet(seconds.parse().ok()?));
     }
     let fault: Fault = words.parse().ok()?;
     Some(match fault.what {

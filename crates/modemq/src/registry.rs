@@ -2,9 +2,11 @@
 //!
 //! Secrets may stand in it, in files of their own, or in the environment. No message shows one.
 
+use crate::clock::unix_millis;
 use credentials::Secret;
+use instant::Instant;
 use iotda::model::Service;
-use iotda::{Config, Device, Product};
+use iotda::{Config, Device, Platform, Product};
 use serde::Deserialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -99,6 +101,19 @@ pub fn read(path: &Path) -> Result<Config, String> {
         return Err(at("there is no [[device]], so nobody could log in".into()));
     }
     Ok(config)
+}
+
+/// The platform for the devices of the file, whose time begins now and at [`Instant::ZERO`]; `news`: whether it tells of itself.
+///
+/// # Errors
+/// What is wrong with the file, and where; never a secret.
+pub fn platform(path: &Path, news: bool) -> Result<Platform, String> {
+    let devices = Config {
+        unix_ms: unix_millis().unwrap_or_default(),
+        news,
+        ..read(path)?
+    };
+    Platform::new(Instant::ZERO, devices).map_err(|why| format!("{}: {why}", path.display()))
 }
 
 impl DeviceEntry {

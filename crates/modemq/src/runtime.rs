@@ -1,13 +1,14 @@
 //! Runs a module: its serial line on a port, its links on TCP.
 
 use crate::clock::Clock;
+use crate::control::journal::{self, Journal};
 use crate::flash::FlashFolder;
 use crate::net::Resolver;
 use crate::port::Port;
 use crate::record::Recorder;
 use crate::stream::Stream;
 use crate::tls;
-use crate::trace::Writer;
+use crate::trace::{Writer, describe};
 use crate::websocket;
 use instant::Instant;
 use module::{LinkEvent, LinkId, NetError, Output, QueryId, Trace, TraceKind, Transport};
@@ -16,6 +17,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -50,6 +52,7 @@ pub struct Host {
     /// What the tasks that resolve and connect have found.
     found: (mpsc::UnboundedSender<Found>, mpsc::UnboundedReceiver<Found>),
     acts: mpsc::UnboundedReceiver<Act>,
+    journal: Option<Arc<Journal>>,
     trace: Option<(Rc<RefCell<Writer>>, Option<usize>)>,
     flash: Option<FlashFolder>,
     recorder: Option<Recorder>,
@@ -137,6 +140,7 @@ impl Host {
             lost: 0,
             found: mpsc::unbounded_channel(),
             acts,
+            journal: None,
             trace: None,
             flash: None,
             recorder: None,
@@ -162,6 +166,13 @@ impl Host {
     #[must_use]
     pub fn with_recorder(mut self, recorder: Recorder) -> Self {
         self.recorder = Some(recorder);
+        self
+    }
+
+    /// Keeps what happens there as well; the module must have been made to give a trace.
+    #[must_use]
+    pub fn with_journal(mut self, journal: Arc<Journal>) -> Self {
+        self.journal = Some(journal);
         self
     }
 
@@ -401,6 +412,14 @@ impl Host {
     }
 
     fn write_trace(&mut self, trace: &Trace) {
+        if let Some(journal) = &self.journal {
+            let event = match &trace.kind {
+                TraceKind::Event(event) => Some(journal::Event::of_module(event)),
+                _ => None,
+            };
+            let (kind, text) = describe(&trace.kind);
+            journal.push(trace.at.as_micros(), kind, text, event);
+        }
         if let Some((writer, index)) = &self.trace {
             writer.borrow_mut().write(*index, trace);
         }

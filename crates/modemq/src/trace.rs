@@ -1,5 +1,6 @@
 //! What happened, as text or as JSON lines.
 
+use crate::control::journal;
 use clap::ValueEnum;
 use module::{Trace, TraceKind};
 use std::io::{self, Write};
@@ -44,6 +45,10 @@ impl Writer {
 
     /// Writes one line. `module` names which of several it is.
     pub fn write(&mut self, module: Option<usize>, trace: &Trace) {
+        if matches!(trace.kind, TraceKind::Event(_)) {
+            // Other lines tell of it.
+            return;
+        }
         let (kind, text) = describe(&trace.kind);
         let line = match self.format {
             Format::Text => {
@@ -74,6 +79,7 @@ pub fn describe(kind: &TraceKind) -> (&'static str, String) {
         TraceKind::FromBroker(text) => ("mqtt <-", text.clone()),
         TraceKind::State(text) => ("state", text.clone()),
         TraceKind::Note(text) => ("note", text.clone()),
+        TraceKind::Event(event) => ("event", journal::Event::of_module(event).words()),
     }
 }
 

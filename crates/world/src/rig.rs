@@ -150,6 +150,11 @@ impl Rig {
         self
     }
 
+    /// The module itself.
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+
     /// Which model it is.
     pub fn model(&self) -> &'static Model {
         self.module.model()

@@ -4,15 +4,13 @@ use super::Error;
 use crate::application::Socket;
 use crate::broker_server::{BrokerServer, Happening};
 use crate::certificates;
-use crate::clock::{Clock, unix_millis};
+use crate::clock::Clock;
 use crate::net::parse_address;
 use crate::registry;
 use crate::tls::{self, Acceptor, Server};
 use crate::trace::escape;
 use broker::{Config, Event};
 use clap::Args as ClapArgs;
-use instant::Instant;
-use iotda::Platform;
 use module::TlsVersion;
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -113,13 +111,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
     let (config, platform) = match &args.iotda {
         None => (config, None),
         Some(path) => {
-            let devices = iotda::Config {
-                unix_ms: unix_millis().unwrap_or_default(),
-                news: args.trace,
-                ..registry::read(path)?
-            };
-            let platform = Platform::new(Instant::ZERO, devices)
-                .map_err(|why| format!("{}: {why}", path.display()))?;
+            let platform = registry::platform(path, args.trace)?;
             (iotda::broker_config(config), Some(platform))
         }
     };

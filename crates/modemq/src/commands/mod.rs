@@ -2,6 +2,7 @@
 
 pub mod broker;
 pub mod connection;
+pub mod control;
 pub mod demo;
 pub mod doctor;
 pub mod explain;

@@ -1,12 +1,13 @@
 //! `modemq module`: a software module on a port.
 
 use super::Error;
+use super::control::Control;
 use crate::clock::{Clock, unix_time};
+use crate::control::fleet::{Fleet, MODULES_MAX, Member, Plan, Refused};
 use crate::flash::FlashFolder;
 use crate::net::{Override, Resolver, parse_address};
 use crate::port::{Port, Pty, Stdio, TcpPort};
 use crate::record::{Header, Recorder};
-use crate::runtime::Host;
 use crate::trace::{Format, Writer};
 use clap::{Args as ClapArgs, FromArgMatches, ValueEnum};
 use dialect::Model;
@@ -18,7 +19,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use world::{Fault, Rig, Weather};
 
 /// A software module on a PTY, TCP port or serial line.
@@ -69,8 +72,8 @@ pub struct Args {
     count: u16,
 
     /// Where a name leads, against what DNS says, as curl has it; `*` is every name. May be repeated
-    #[arg(long, value_name = "HOST[:PORT]=ADDR[:PORT]")]
-    resolve: Vec<Override>,
+    #[arg(long, value_name = "HOST[:PORT]=ADDR[:PORT]", value_parser = parse_resolve)]
+    resolve: Vec<Resolve>,
 
     /// real: the model's delays, and no more bytes a second than its UART carries; fast: no delays
     #[arg(long, value_name = "PACE", default_value = "real")]
@@ -168,6 +171,17 @@ pub struct Args {
     /// The module's clock: now, as the network sets it, or unset
     #[arg(long, value_name = "STATE", default_value = "now", value_parser = ["now", "unset"])]
     clock: String,
+
+    #[command(flatten)]
+    control: Control,
+}
+
+/// Where a name leads.
+#[derive(Clone, Debug)]
+enum Resolve {
+    To(Override),
+    /// This name, to the broker of --broker.
+    Broker(String),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -190,73 +204,143 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
         }
     };
     check(&args)?;
+    let bench = args.control.start_broker(clock).await?;
+    let broker = bench
+        .as_ref()
+        .and_then(|bench| bench.server.local_addrs().first());
+    let resolver = Resolver::new(overrides(&args.resolve, broker)?);
     let faults = faults(&args)?;
-    let resolver = Resolver::new(args.resolve.clone());
-    let mut hosts = Vec::new();
+    let trace = writer.is_some() || args.control.is_on();
+    let mut plans = Vec::new();
     for index in 0..args.count {
-        let (folder, flash) = open_flash(&args, index)?.unzip();
         let port = open_port(&args, index).await?;
-        let start = clock.now();
-        let trace = writer.is_some() || args.record.is_some();
-        let header = Header {
-            args: std::env::args().skip_while(|arg| arg != "module").collect(),
-            start,
-            unix_time: unix_time(),
-            flash,
-        };
-        let mut rig = rig(&args, index, &header, trace);
-        let recorder = match &args.record {
-            Some(_) if args.count > 1 => {
-                return Err("--record is of one module: it does not go with --count".into());
-            }
-            Some(path) => {
-                rig.record();
-                Some(Recorder::create(path, &header)?)
-            }
-            None => None,
-        };
-        for fault in &faults {
-            rig.inject(clock.now(), fault.clone())?;
-        }
-        let (mut host, _) = Host::new(rig, port, clock, resolver.clone());
-        if let Some(recorder) = recorder {
-            host = host.with_recorder(recorder);
-        }
-        if let Some(folder) = folder {
-            host = host.with_flash(folder);
-        }
-        if let Some(writer) = &writer {
-            let several = (args.count > 1).then_some(usize::from(index));
-            host = host.with_trace(writer.clone(), several);
-        }
-        hosts.push(host);
-    }
-    if !args.stdio {
-        let mut out = std::io::stdout().lock();
-        for host in &hosts {
-            writeln!(
-                out,
-                "{} on {}",
-                args.model.title,
-                host.port().how_to_reach(args.model.syntax)
-            )?;
-        }
-        out.flush()?;
+        plans.push(plan(&args, index, port, clock, &faults, trace)?);
     }
     // The port of each module is Rc inside, so they all run on this thread.
     let local = tokio::task::LocalSet::new();
-    let tasks: Vec<_> = hosts
-        .into_iter()
-        .map(|host| local.spawn_local(host.run()))
-        .collect();
     local
         .run_until(async {
-            for task in tasks {
-                task.await??;
+            let mut fleet = Fleet::new(clock, resolver, writer, args.control.is_on());
+            let mut lines = String::new();
+            for plan in plans {
+                let model = args.model;
+                let (title, port) = (model.title, plan.port.how_to_reach(model.syntax));
+                lines += &format!("{title} on {port}\n");
+                fleet.add(plan, args.count > 1);
             }
-            Ok(ExitCode::SUCCESS)
+            if let Some(address) = broker {
+                lines += &format!("broker on {address}\n");
+            }
+            let (asks, mut asked) = mpsc::unbounded_channel();
+            let members = fleet.members.clone();
+            let server = args.control.start(members, asks, bench.clone()).await?;
+            if let Some(server) = &server {
+                lines += &format!("control on http://{}\n", server.local_addr());
+            }
+            if args.stdio {
+                // Standard output is the serial line.
+                std::io::stderr().write_all(lines.as_bytes())?;
+            } else {
+                std::io::stdout().write_all(lines.as_bytes())?;
+                std::io::stdout().flush()?;
+            }
+            let mut stopped = std::pin::pin!(args.control.stopped());
+            loop {
+                tokio::select! {
+                    ended = fleet.ended() => {
+                        ended?;
+                        // Somebody may still want one more.
+                        if fleet.is_empty() && (args.stdio || !args.control.is_on()) {
+                            return Ok(ExitCode::SUCCESS);
+                        }
+                    }
+                    () = &mut stopped => return Ok(ExitCode::SUCCESS),
+                    Some(ask) = asked.recv() => {
+                        let made = make(&mut fleet, &args, &ask.args).await;
+                        // Who asked may have gone; the module stays.
+                        let _ = ask.answer.send(made);
+                    }
+                }
+            }
         })
         .await
+}
+
+fn plan(
+    args: &Args,
+    index: u16,
+    port: Port,
+    clock: Clock,
+    faults: &[Fault],
+    trace: bool,
+) -> Result<Plan, Error> {
+    let (folder, flash) = open_flash(args, index)?.unzip();
+    let header = Header {
+        args: std::env::args().skip_while(|arg| arg != "module").collect(),
+        start: clock.now(),
+        unix_time: unix_time(),
+        flash,
+    };
+    let mut rig = rig(args, index, &header, trace || args.record.is_some());
+    let recorder = match &args.record {
+        Some(_) if args.count > 1 => {
+            return Err("--record is of one module: it does not go with --count".into());
+        }
+        Some(path) => {
+            rig.record();
+            Some(Recorder::create(path, &header)?)
+        }
+        None => None,
+    };
+    for fault in faults {
+        rig.inject(clock.now(), fault.clone())?;
+    }
+    Ok(Plan {
+        rig,
+        imei: imei(args, index),
+        port,
+        folder,
+        recorder,
+    })
+}
+
+/// One more module, as somebody asked for it.
+async fn make(fleet: &mut Fleet, like: &Args, args: &[String]) -> Result<Arc<Member>, Refused> {
+    if !fleet.has_room() {
+        return Err(Refused::Taken(format!(
+            "there are {MODULES_MAX} modules already"
+        )));
+    }
+    let command = Args::augment_args(clap::Command::new("module").no_binary_name(true));
+    let wrong = |error: clap::Error| {
+        let text = error.render().to_string();
+        let first = text.lines().next().unwrap_or_default();
+        Refused::Wrong(first.trim_start_matches("error: ").into())
+    };
+    let matches = command.try_get_matches_from(args).map_err(wrong)?;
+    let mut args = Args::from_arg_matches(&matches).map_err(wrong)?;
+    let given = |name| matches.value_source(name) == Some(clap::parser::ValueSource::CommandLine);
+    if !given("pace") {
+        args.pace = like.pace;
+    }
+    if !given("latency") {
+        args.latency = like.latency;
+    }
+    check(&args).map_err(|error| Refused::Wrong(error.to_string()))?;
+    let faults = faults(&args).map_err(|error| Refused::Wrong(error.to_string()))?;
+    // As with --count: numbers of its own.
+    let number = fleet.next_id();
+    if !given("seed") {
+        args.seed = like.seed.wrapping_add(number.into());
+    }
+    args.imei = Some(imei(&args, if given("imei") { 0 } else { number as u16 }));
+    let port = match (&args.tcp, &args.pty) {
+        (None, None) => Pty::open(None).map(Port::Pty).map_err(Error::from),
+        _ => open_port(&args, 0).await,
+    };
+    let plan = port.and_then(|port| plan(&args, 0, port, fleet.clock(), &faults, true));
+    let plan = plan.map_err(|error| Refused::Taken(error.to_string()))?;
+    Ok(fleet.add(plan, true))
 }
 
 /// The module of a recording, which records again.
@@ -433,10 +517,9 @@ fn config(args: &Args, index: u16, unix_time: Option<u64>, trace: bool) -> Confi
         .unwrap_or_default();
     let name = |index: usize, other: &str| names.get(index).copied().unwrap_or(other).to_string();
     let long = name(0, &radio.operator);
-    let imei = args.imei.clone().unwrap_or(default.imei);
     Config {
         identity: Identity {
-            imei: count_up(&imei, index),
+            imei: imei(args, index),
             iccid: args.iccid.clone().unwrap_or(default.iccid),
             imsi: args.imsi.clone().unwrap_or(default.imsi),
             mac: args.mac.clone().unwrap_or(default.mac),
@@ -475,6 +558,11 @@ fn config(args: &Args, index: u16, unix_time: Option<u64>, trace: bool) -> Confi
     }
 }
 
+fn imei(args: &Args, index: u16) -> String {
+    let imei = args.imei.clone().unwrap_or(Identity::default().imei);
+    count_up(&imei, index)
+}
+
 /// The same number of digits, `index` further on.
 fn count_up(digits: &str, index: u16) -> String {
     match digits.parse::<u64>() {
@@ -505,6 +593,38 @@ fn digits(text: &str, len: usize) -> Result<String, String> {
     } else {
         Err(format!("{len} digits are wanted"))
     }
+}
+
+fn parse_resolve(text: &str) -> Result<Resolve, String> {
+    match text.strip_suffix("=broker") {
+        None => text.parse().map(Resolve::To),
+        Some(name) => {
+            leads_to(name, SocketAddr::from(([127, 0, 0, 1], 1883)))?;
+            Ok(Resolve::Broker(name.into()))
+        }
+    }
+}
+
+fn leads_to(name: &str, address: SocketAddr) -> Result<Override, String> {
+    format!("{name}={address}").parse()
+}
+
+/// Where names lead, the broker's own behind the user's.
+fn overrides(resolve: &[Resolve], broker: Option<&SocketAddr>) -> Result<Vec<Override>, Error> {
+    let mut found = Vec::new();
+    for entry in resolve {
+        found.push(match (entry, broker) {
+            (Resolve::To(entry), _) => entry.clone(),
+            (Resolve::Broker(name), Some(broker)) => leads_to(name, *broker)?,
+            (Resolve::Broker(name), None) => {
+                return Err(format!("--resolve {name}=broker needs --broker").into());
+            }
+        });
+    }
+    if let Some(broker) = broker {
+        found.push(leads_to("broker.test", *broker)?);
+    }
+    Ok(found)
 }
 
 fn parse_rssi(text: &str) -> Result<u8, String> {

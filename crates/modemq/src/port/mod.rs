@@ -74,6 +74,16 @@ impl Port {
         serial.set_configuration(&settings)
     }
 
+    /// What kind it is, and where a program reaches it. Empty where whoever started it knows: a UART, standard input and output.
+    pub fn place(&self) -> (&'static str, String) {
+        match self {
+            Self::Pty(pty) => ("pty", pty.path().display().to_string()),
+            Self::Tcp(tcp) => ("tcp", tcp.local_addr().to_string()),
+            Self::Serial(_) => ("serial", String::new()),
+            Self::Stdio(_) => ("stdio", String::new()),
+        }
+    }
+
     /// How a person reaches it, in a few words; the module's lines end as its syntax says.
     pub fn how_to_reach(&self, syntax: Syntax) -> String {
         match self {

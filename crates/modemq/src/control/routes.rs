@@ -1,0 +1,603 @@
+//! What answers each request.
+
+use super::condition::Condition;
+use super::fleet::{Ask, Member, Refused};
+use super::journal::Journal;
+use super::{App, Json, Params, Refusal, bench::Bench, json_response, view};
+use crate::runtime::Gone;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::sse::{self, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use futures_util::stream;
+use iotda::Request as PlatformRequest;
+use module::NetworkEvent;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+type Answer = Result<Response, Refusal>;
+type Routed = MethodRouter<Arc<App>>;
+
+/// What there is, and what answers it.
+#[allow(clippy::type_complexity)] // a table
+pub(super) const ROUTES: &[(MethodFilter, &str, fn(MethodFilter) -> Routed)] = &[
+    (MethodFilter::GET, "/", |m| on(m, root)),
+    (MethodFilter::GET, "/openapi.json", |m| on(m, document)),
+    (MethodFilter::GET, "/models", |m| on(m, models)),
+    (MethodFilter::GET, "/modules", |m| on(m, modules)),
+    (MethodFilter::POST, "/modules", |m| on(m, create)),
+    (MethodFilter::GET, "/modules/{id}", |m| on(m, module)),
+    (MethodFilter::PATCH, "/modules/{id}", |m| on(m, change)),
+    (MethodFilter::DELETE, "/modules/{id}", |m| on(m, remove)),
+    (MethodFilter::POST, "/modules/{id}/power", |m| on(m, power)),
+    (MethodFilter::GET, "/modules/{id}/trace", |m| on(m, trace)),
+    (MethodFilter::GET, "/modules/{id}/trace/events", |m| {
+        on(m, trace_events)
+    }),
+    (MethodFilter::GET, "/modules/{id}/wait", |m| on(m, wait)),
+    (MethodFilter::GET, "/broker", |m| on(m, broker)),
+    (MethodFilter::GET, "/broker/clients", |m| on(m, clients)),
+    (MethodFilter::DELETE, "/broker/clients/{client_id}", |m| {
+        on(m, drop_client)
+    }),
+    (MethodFilter::POST, "/broker/messages", |m| on(m, publish)),
+    (MethodFilter::GET, "/broker/trace", |m| on(m, broker_trace)),
+    (MethodFilter::GET, "/broker/trace/events", |m| {
+        on(m, broker_trace_events)
+    }),
+    (MethodFilter::GET, "/broker/wait", |m| on(m, broker_wait)),
+    (MethodFilter::POST, "/broker/iotda", |m| on(m, ask_platform)),
+];
+
+/// The description of all this; the program's version comes in as it is served.
+const DOCUMENT: &str = include_str!("openapi.json");
+
+#[allow(clippy::unnecessary_wraps)] // what handlers end with
+fn ok(body: &Value) -> Answer {
+    Ok(json_response(StatusCode::OK, body))
+}
+
+async fn root(State(app): State<Arc<App>>) -> Answer {
+    ok(&json!({
+        "name": "modemq",
+        "version": env!("CARGO_PKG_VERSION"),
+        "description": "/openapi.json",
+        "modules": app.members.all().len(),
+        "broker": app.bench.is_some(),
+    }))
+}
+
+async fn document() -> Answer {
+    let mut document: Value = serde_json::from_str(DOCUMENT).unwrap_or_default();
+    document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
+    ok(&document)
+}
+
+async fn models() -> Answer {
+    let models: Vec<Value> = dialect::model::ALL.iter().map(view::model).collect();
+    ok(&json!({ "models": models }))
+}
+
+async fn modules(State(app): State<Arc<App>>) -> Answer {
+    let members = app.members.all();
+    let modules: Vec<Value> = members.iter().map(|member| view::member(member)).collect();
+    ok(&json!({ "modules": modules }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+enum NewPort {
+    /// The name of a link in the folder for temporary files.
+    Pty(String),
+    /// An address.
+    Tcp(String),
+}
+
+/// Options of `modemq module` that a module may have which is made here. Files, programs and devices of the machine are not
+/// among them.
+const OPTIONS: [&str; 17] = [
+    "seed",
+    "pace",
+    "latency",
+    "baud",
+    "imei",
+    "iccid",
+    "imsi",
+    "mac",
+    "wifi",
+    "signal",
+    "operator",
+    "registration",
+    "sim",
+    "apn",
+    "apn_allow",
+    "white_list",
+    "clock",
+];
+
+async fn create(State(app): State<Arc<App>>, Json(wanted): Json<Map<String, Value>>) -> Answer {
+    let args = arguments(wanted)?;
+    let (answer, made) = oneshot::channel();
+    let gone = || Refusal::conflict("the program is about to end");
+    app.asks.send(Ask { args, answer }).map_err(|_| gone())?;
+    match made.await.map_err(|_| gone())? {
+        Ok(member) => {
+            let place = format!("/modules/{}", member.id);
+            let response = json_response(StatusCode::CREATED, &view::member(&member));
+            Ok(([(header::LOCATION, place)], response).into_response())
+        }
+        Err(Refused::Wrong(why)) => Err(Refusal::unprocessable(why)),
+        Err(Refused::Taken(why)) => Err(Refusal::conflict(why)),
+    }
+}
+
+/// The command line that makes the module.
+fn arguments(wanted: Map<String, Value>) -> Result<Vec<String>, Refusal> {
+    let bad = |why: String| Refusal::new(StatusCode::BAD_REQUEST, why);
+    let mut args = Vec::new();
+    let mut model = None;
+    for (name, value) in wanted {
+        match (name.as_str(), value) {
+            ("model", Value::String(name)) => model = Some(name),
+            ("port", port) => {
+                let port = serde_json::from_value::<NewPort>(port);
+                match port.map_err(|error| bad(format!("port: {error}")))? {
+                    NewPort::Tcp(address) => args.push(format!("--tcp={address}")),
+                    NewPort::Pty(link) => args.push(format!("--pty={}", link_path(&link)?)),
+                }
+            }
+            (option, value) if OPTIONS.contains(&option) => {
+                let option = option.replace('_', "-");
+                let values = match value {
+                    Value::Array(values)
+                        if ["wifi", "apn-allow", "white-list"].contains(&option.as_str()) =>
+                    {
+                        values
+                    }
+                    value => vec![value],
+                };
+                for value in values {
+                    let value = match value {
+                        Value::String(text) => text,
+                        Value::Number(number) => number.to_string(),
+                        _ => return Err(bad(format!("{name} is a text or a number"))),
+                    };
+                    args.push(format!("--{option}={value}"));
+                }
+            }
+            ("model", _) => return Err(bad("model is a text".into())),
+            _ => {
+                return Err(bad(format!(
+                    "{name:?} is none of model, port, {}",
+                    OPTIONS.join(", ")
+                )));
+            }
+        }
+    }
+    let model = model.ok_or_else(|| bad("model is wanted; /models lists them".into()))?;
+    args.push("--".into());
+    args.push(model);
+    Ok(args)
+}
+
+/// A link that is asked for over the network stays in the folder for temporary files.
+fn link_path(name: &str) -> Result<String, Refusal> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.is_empty() || name.len() > 64 || name.starts_with('.') || !name.bytes().all(plain) {
+        return Err(Refusal::unprocessable(
+            "a link is named by letters, digits, - _ and ., and is made in the folder for temporary files",
+        ));
+    }
+    Ok(std::env::temp_dir().join(name).display().to_string())
+}
+
+fn find(app: &App, id: &str) -> Result<Arc<Member>, Refusal> {
+    let member = id.parse().ok().and_then(|id| app.members.find(id));
+    member.ok_or_else(|| no_module(id))
+}
+
+fn no_module(id: &str) -> Refusal {
+    Refusal::not_found(format!("there is no module {id}; /modules lists them"))
+}
+
+async fn state_of(member: &Member) -> Result<module::State, Refusal> {
+    let state = member.handle.ask(|rig, _| rig.module().state()).await;
+    state.map_err(|Gone| no_module(&member.id.to_string()))
+}
+
+async fn module(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer {
+    let member = find(&app, &id)?;
+    let cursor = member.journal.last();
+    let state = state_of(&member).await?;
+    let mut body = view::member(&member);
+    body["state"] = view::state(&state);
+    body["cursor"] = cursor.into();
+    ok(&body)
+}
+
+async fn remove(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer {
+    let member = find(&app, &id)?;
+    if app.members.remove(member.id) {
+        Ok(StatusCode::NO_CONTENT.into_response())
+    } else {
+        Err(no_module(&id))
+    }
+}
+
+/// What the world is like from now on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    signal: Option<u8>,
+    sim: Option<String>,
+    registration: Option<String>,
+    unix_time: Option<i64>,
+}
+
+/// The last second of 2099: what `AT+CCLK` can show.
+const CLOCK_MAX: i64 = 4_102_444_799;
+
+impl Change {
+    fn events(&self) -> Result<Vec<NetworkEvent>, String> {
+        let mut events = Vec::new();
+        if let Some(rssi) = self.signal {
+            if !matches!(rssi, 0..=31 | 99) {
+                return Err("signal is 0 to 31, or 99 for none".into());
+            }
+            events.push(NetworkEvent::Signal { rssi });
+        }
+        if let Some(sim) = &self.sim {
+            let sim = sim.parse().map_err(|why| format!("sim is {why}"))?;
+            events.push(NetworkEvent::Sim(sim));
+        }
+        if let Some(registration) = &self.registration {
+            let found = registration.parse();
+            let found = found.map_err(|why| format!("registration is {why}"))?;
+            events.push(NetworkEvent::Registration(found));
+        }
+        if let Some(seconds) = self.unix_time {
+            if !(0..=CLOCK_MAX).contains(&seconds) {
+                return Err(format!("unix_time is 0 to {CLOCK_MAX}"));
+            }
+            events.push(NetworkEvent::ClockSet(seconds));
+        }
+        if events.is_empty() {
+            return Err("signal, sim, registration or unix_time is wanted".into());
+        }
+        Ok(events)
+    }
+}
+
+async fn change(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Json(change): Json<Change>,
+) -> Answer {
+    let member = find(&app, &id)?;
+    let cellular = change.sim.is_some() || change.registration.is_some();
+    if cellular && member.model.bearer == dialect::model::Bearer::WiFi {
+        let title = member.model.title;
+        return Err(Refusal::conflict(format!(
+            "sim and registration are for cellular modules, and the {title} is none"
+        )));
+    }
+    let events = change.events().map_err(Refusal::unprocessable)?;
+    do_to(&member, events).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Act {
+    action: Action,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Action {
+    /// Power is cut and comes back.
+    Cycle,
+}
+
+async fn power(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Json(act): Json<Act>,
+) -> Answer {
+    let member = find(&app, &id)?;
+    let event = match act.action {
+        Action::Cycle => NetworkEvent::PowerCycle,
+    };
+    do_to(&member, vec![event]).await
+}
+
+/// Does something to a module: the answer is how it is then, and the cursor from before.
+async fn do_to(member: &Member, events: Vec<NetworkEvent>) -> Answer {
+    let cursor = member.journal.last();
+    let state = member.handle.ask(move |rig, now| {
+        for event in events {
+            rig.network(now, event);
+        }
+        rig.module().state()
+    });
+    let state = state.await;
+    let state = state.map_err(|Gone| no_module(&member.id.to_string()))?;
+    ok(&json!({ "cursor": cursor, "state": view::state(&state) }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    since: Option<u64>,
+    limit: Option<u32>,
+}
+
+const LIMIT: u32 = 100;
+const LIMIT_MAX: u32 = 4_000;
+
+impl Page {
+    fn of(&self, journal: &Journal) -> Answer {
+        let limit = self.limit.unwrap_or(LIMIT);
+        if !(1..=LIMIT_MAX).contains(&limit) {
+            let why = format!("limit is 1 to {LIMIT_MAX}");
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, why));
+        }
+        let part = journal.part(self.since, limit as usize);
+        ok(&serde_json::to_value(&part).unwrap_or_default())
+    }
+}
+
+async fn trace(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Params(page): Params<Page>,
+) -> Answer {
+    page.of(&find(&app, &id)?.journal)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stream {
+    since: Option<u64>,
+    timeout_ms: Option<u64>,
+}
+
+/// The longest time that a wait or a stream may be given.
+const TIMEOUT_MAX: u64 = 3_600_000;
+
+fn span(timeout_ms: u64) -> Result<Duration, Refusal> {
+    if timeout_ms > TIMEOUT_MAX {
+        let why = format!("timeout_ms is 0 to {TIMEOUT_MAX}");
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, why));
+    }
+    Ok(Duration::from_millis(timeout_ms))
+}
+
+impl Stream {
+    fn of(&self, journal: &Arc<Journal>, headers: &HeaderMap) -> Answer {
+        let deadline = match self.timeout_ms {
+            Some(timeout) => Some(Instant::now() + span(timeout)?),
+            None => None,
+        };
+        // A client that comes back says where it was.
+        let last = headers.get("last-event-id");
+        let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
+        let cursor = last.or(self.since).unwrap_or_else(|| journal.last());
+        let start = (journal.clone(), cursor);
+        let events = stream::unfold(start, move |(journal, cursor)| async move {
+            let more = journal.more(cursor);
+            let there = match deadline {
+                Some(deadline) => tokio::time::timeout_at(deadline, more)
+                    .await
+                    .unwrap_or(false),
+                None => more.await,
+            };
+            if !there {
+                return None;
+            }
+            let part = journal.part(Some(cursor), 1);
+            let entry = part.entries.first()?;
+            let mut event = sse::Event::default().id(entry.id.to_string());
+            if part.lost > 0 {
+                event = event.comment(format!("{} lines are no longer kept", part.lost));
+            }
+            let event = event.data(serde_json::to_string(entry).unwrap_or_default());
+            Some((Ok::<_, Infallible>(event), (journal, part.cursor)))
+        });
+        Ok(Sse::new(events)
+            .keep_alive(KeepAlive::default())
+            .into_response())
+    }
+}
+
+async fn trace_events(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Params(stream): Params<Stream>,
+    headers: HeaderMap,
+) -> Answer {
+    stream.of(&find(&app, &id)?.journal, &headers)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wait {
+    #[serde(rename = "for")]
+    condition: String,
+    since: Option<u64>,
+    timeout_ms: Option<u64>,
+}
+
+/// How long a wait takes that does not say.
+const TIMEOUT: u64 = 10_000;
+
+impl Wait {
+    fn condition(&self) -> Result<Condition, Refusal> {
+        self.condition.parse().map_err(Refusal::unprocessable)
+    }
+
+    /// Waits on a journal, from the beginning or a cursor, or from now on when it asks for something that may be so already.
+    async fn on<F: Future<Output = Result<bool, Refusal>>>(
+        &self,
+        journal: &Journal,
+        condition: &Condition,
+        holds: impl FnOnce() -> F,
+    ) -> Answer {
+        let timeout = span(self.timeout_ms.unwrap_or(TIMEOUT))?;
+        let start = match self.since {
+            Some(since) => since,
+            None if condition.is_state() => {
+                let last = journal.last();
+                if holds().await? {
+                    return ok(&json!({ "cursor": last, "entry": null }));
+                }
+                last
+            }
+            None => 0,
+        };
+        match tokio::time::timeout(timeout, journal.wait(start, condition)).await {
+            Ok(Some(entry)) => ok(&json!({ "cursor": entry.id, "entry": *entry })),
+            Ok(None) => Err(Refusal::not_found("the module was removed meanwhile")),
+            Err(_) => {
+                let millis = timeout.as_millis();
+                let why = format!("not in {millis} ms: {condition}");
+                let cursor = journal.last();
+                Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, why).with("cursor", cursor))
+            }
+        }
+    }
+}
+
+async fn wait(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Params(wait): Params<Wait>,
+) -> Answer {
+    let member = find(&app, &id)?;
+    let condition = wait.condition()?;
+    let holds = async || Ok(condition.holds(&state_of(&member).await?));
+    wait.on(&member.journal, &condition, holds).await
+}
+
+fn bench(app: &App) -> Result<&Bench, Refusal> {
+    let none = || Refusal::not_found("there is no broker here: start the program with --broker");
+    app.bench.as_deref().ok_or_else(none)
+}
+
+async fn broker(State(app): State<Arc<App>>) -> Answer {
+    let bench = bench(&app)?;
+    let addresses = bench.server.local_addrs();
+    ok(&json!({
+        "address": addresses.first().map(ToString::to_string),
+        "iotda": bench.server.has_platform(),
+        "cursor": bench.journal.last(),
+        "stats": view::stats(&bench.server.stats()),
+    }))
+}
+
+async fn clients(State(app): State<Arc<App>>) -> Answer {
+    let found: Vec<Value> = bench(&app)?
+        .server
+        .with_clients(|clients| clients.map(|client| view::client(&client)).collect());
+    ok(&json!({ "clients": found }))
+}
+
+async fn drop_client(State(app): State<Arc<App>>, Path(client_id): Path<String>) -> Answer {
+    if bench(&app)?.server.drop_client(&client_id) {
+        Ok(StatusCode::NO_CONTENT.into_response())
+    } else {
+        Err(Refusal::not_found(format!(
+            "no client {client_id:?} is connected"
+        )))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Publish {
+    topic: String,
+    payload: Option<String>,
+    payload_base64: Option<String>,
+    #[serde(default)]
+    qos: u8,
+    #[serde(default)]
+    retain: bool,
+}
+
+async fn publish(State(app): State<Arc<App>>, Json(message): Json<Publish>) -> Answer {
+    let bench = bench(&app)?;
+    let payload = match (message.payload, message.payload_base64) {
+        (Some(text), None) => text.into_bytes(),
+        (None, Some(text)) => openssl::base64::decode_block(&text)
+            .map_err(|_| Refusal::unprocessable("payload_base64 is not base64"))?,
+        (None, None) => Vec::new(),
+        (Some(_), Some(_)) => {
+            return Err(Refusal::unprocessable(
+                "payload or payload_base64, not both",
+            ));
+        }
+    };
+    let qos = mqtt::QoS::try_from(message.qos);
+    let qos = qos.map_err(|()| Refusal::unprocessable("qos is 0, 1 or 2"))?;
+    let cursor = bench.journal.last();
+    let topic = &message.topic;
+    if !bench.server.publish(topic, &payload, qos, message.retain) {
+        return Err(Refusal::unprocessable(format!(
+            "{topic:?} is no topic to publish on"
+        )));
+    }
+    ok(&json!({ "cursor": cursor }))
+}
+
+async fn broker_trace(State(app): State<Arc<App>>, Params(page): Params<Page>) -> Answer {
+    page.of(&bench(&app)?.journal)
+}
+
+async fn broker_trace_events(
+    State(app): State<Arc<App>>,
+    Params(stream): Params<Stream>,
+    headers: HeaderMap,
+) -> Answer {
+    stream.of(&bench(&app)?.journal, &headers)
+}
+
+async fn broker_wait(State(app): State<Arc<App>>, Params(wait): Params<Wait>) -> Answer {
+    let bench = bench(&app)?;
+    let condition = wait.condition()?;
+    if !condition.is_of_brokers() {
+        return Err(Refusal::unprocessable(format!(
+            "a broker is never {condition}: ask a module"
+        )));
+    }
+    let holds = async || {
+        let found = bench
+            .server
+            .with_clients(|clients| condition.holds_at_broker(clients));
+        Ok(found)
+    };
+    wait.on(&bench.journal, &condition, holds).await
+}
+
+async fn ask_platform(State(app): State<Arc<App>>, Json(request): Json<PlatformRequest>) -> Answer {
+    let bench = bench(&app)?;
+    if !bench.server.has_platform() {
+        return Err(Refusal::not_found(
+            "the broker is no IoTDA: start the program with --iotda",
+        ));
+    }
+    match bench.server.application().request(request).await {
+        Ok(value) => ok(&json!({ "answer": value })),
+        Err(failure) => {
+            let refusal = Refusal::conflict(failure.text);
+            Err(match failure.code {
+                Some(code) => refusal.with("error_code", code),
+                None => refusal,
+            })
+        }
+    }
+}
