@@ -13,7 +13,8 @@ mod view;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, Query, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -255,9 +256,40 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
                 };
                 Refusal::new(status, why)
             })?;
-        match serde_json::from_slice(&body) {
-            Ok(value) => Ok(Self(value)),
-            Err(error) => Err(Refusal::new(StatusCode::BAD_REQUEST, error.to_string())),
+        let bad =
+            |error: serde_json::Error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string());
+        let mut value: Value = serde_json::from_slice(&body).map_err(bad)?;
+        whole_numbers(&mut value);
+        T::deserialize(value).map(Self).map_err(bad)
+    }
+}
+
+/// 20.0 is an integer to JSON Schema, and to languages that know no other numbers.
+fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            // Up to there a double has every integer.
+            let exact = |number: &f64| number.fract() == 0.0 && number.abs() < 9.0e15;
+            if let Some(whole) = number.as_f64().filter(exact) {
+                *value = (whole as i64).into();
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(whole_numbers),
+        Value::Object(members) => members.values_mut().for_each(whole_numbers),
+        _ => {}
+    }
+}
+
+/// The part of a path that names something.
+struct Name(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(error) => Err(Refusal::not_found(error.body_text())),
         }
     }
 }
@@ -265,13 +297,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 /// The part of an address behind its `?`.
 struct Params<T>(T);
 
-impl<T: DeserializeOwned, S: Send + Sync> axum::extract::FromRequestParts<S> for Params<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Refusal;
 
-    async fn from_request_parts(
-        parts: &mut axum::http::request::Parts,
-        _: &S,
-    ) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         match Query::try_from_uri(&parts.uri) {
             Ok(Query(value)) => Ok(Self(value)),
             Err(error) => Err(Refusal::new(StatusCode::BAD_REQUEST, error.body_text())),

@@ -1,11 +1,12 @@
 //! What answers each request.
 
+use super::bench::Bench;
 use super::condition::Condition;
 use super::fleet::{Ask, Member, Refused};
 use super::journal::Journal;
-use super::{App, Json, Params, Refusal, bench::Bench, json_response, view};
+use super::{App, Json, Name, Params, Refusal, json_response, view};
 use crate::runtime::Gone;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -13,7 +14,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use futures_util::stream;
 use iotda::Request as PlatformRequest;
 use module::NetworkEvent;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -55,7 +57,7 @@ pub(super) const ROUTES: &[(MethodFilter, &str, fn(MethodFilter) -> Routed)] = &
     (MethodFilter::POST, "/broker/iotda", |m| on(m, ask_platform)),
 ];
 
-/// The description of all this; the program's version comes in as it is served.
+/// The description of all this; the program's version and models come in as it is served.
 const DOCUMENT: &str = include_str!("openapi.json");
 
 #[allow(clippy::unnecessary_wraps)] // what handlers end with
@@ -76,6 +78,9 @@ async fn root(State(app): State<Arc<App>>) -> Answer {
 async fn document() -> Answer {
     let mut document: Value = serde_json::from_str(DOCUMENT).unwrap_or_default();
     document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
+    let models: Vec<&str> = dialect::model::ALL.iter().map(|model| model.name).collect();
+    let new = &mut document["components"]["schemas"]["NewModule"]["properties"];
+    new["model"] = json!({ "enum": models, "description": "Which." });
     ok(&document)
 }
 
@@ -211,7 +216,7 @@ async fn state_of(member: &Member) -> Result<module::State, Refusal> {
     state.map_err(|Gone| no_module(&member.id.to_string()))
 }
 
-async fn module(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer {
+async fn module(State(app): State<Arc<App>>, Name(id): Name) -> Answer {
     let member = find(&app, &id)?;
     let cursor = member.journal.last();
     let state = state_of(&member).await?;
@@ -221,7 +226,7 @@ async fn module(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer {
     ok(&body)
 }
 
-async fn remove(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer {
+async fn remove(State(app): State<Arc<App>>, Name(id): Name) -> Answer {
     let member = find(&app, &id)?;
     if app.members.remove(member.id) {
         Ok(StatusCode::NO_CONTENT.into_response())
@@ -234,10 +239,29 @@ async fn remove(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Change {
+    #[serde(default, deserialize_with = "given")]
     signal: Option<u8>,
+    #[serde(default, deserialize_with = "given")]
     sim: Option<String>,
+    #[serde(default, deserialize_with = "given")]
     registration: Option<String>,
+    #[serde(default, deserialize_with = "given")]
     unix_time: Option<i64>,
+}
+
+/// The last cursor that languages without larger integers can hold; no program lives so long.
+const CURSOR_MAX: u64 = (1 << 53) - 1;
+
+fn cursor<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u64>, D::Error> {
+    match u64::deserialize(value)? {
+        cursor @ ..=CURSOR_MAX => Ok(Some(cursor)),
+        _ => Err(D::Error::custom(format!("a cursor is 0 to {CURSOR_MAX}"))),
+    }
+}
+
+/// What may be left out, and is no null when it is there.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
 }
 
 /// The last second of 2099: what `AT+CCLK` can show.
@@ -274,11 +298,7 @@ impl Change {
     }
 }
 
-async fn change(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    Json(change): Json<Change>,
-) -> Answer {
+async fn change(State(app): State<Arc<App>>, Name(id): Name, Json(change): Json<Change>) -> Answer {
     let member = find(&app, &id)?;
     let cellular = change.sim.is_some() || change.registration.is_some();
     if cellular && member.model.bearer == dialect::model::Bearer::WiFi {
@@ -304,11 +324,7 @@ enum Action {
     Cycle,
 }
 
-async fn power(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    Json(act): Json<Act>,
-) -> Answer {
+async fn power(State(app): State<Arc<App>>, Name(id): Name, Json(act): Json<Act>) -> Answer {
     let member = find(&app, &id)?;
     let event = match act.action {
         Action::Cycle => NetworkEvent::PowerCycle,
@@ -333,6 +349,7 @@ async fn do_to(member: &Member, events: Vec<NetworkEvent>) -> Answer {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Page {
+    #[serde(default, deserialize_with = "cursor")]
     since: Option<u64>,
     limit: Option<u32>,
 }
@@ -352,17 +369,14 @@ impl Page {
     }
 }
 
-async fn trace(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    Params(page): Params<Page>,
-) -> Answer {
+async fn trace(State(app): State<Arc<App>>, Name(id): Name, Params(page): Params<Page>) -> Answer {
     page.of(&find(&app, &id)?.journal)
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stream {
+    #[serde(default, deserialize_with = "cursor")]
     since: Option<u64>,
     timeout_ms: Option<u64>,
 }
@@ -385,8 +399,16 @@ impl Stream {
             None => None,
         };
         // A client that comes back says where it was.
-        let last = headers.get("last-event-id");
-        let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
+        let last = match headers.get("last-event-id") {
+            Some(last) => {
+                let last = last.to_str().ok().and_then(|last| last.parse().ok());
+                Some(last.filter(|last| *last <= CURSOR_MAX).ok_or_else(|| {
+                    let why = format!("Last-Event-ID is 0 to {CURSOR_MAX}");
+                    Refusal::new(StatusCode::BAD_REQUEST, why)
+                })?)
+            }
+            None => None,
+        };
         let cursor = last.or(self.since).unwrap_or_else(|| journal.last());
         let start = (journal.clone(), cursor);
         let events = stream::unfold(start, move |(journal, cursor)| async move {
@@ -417,7 +439,7 @@ impl Stream {
 
 async fn trace_events(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Name(id): Name,
     Params(stream): Params<Stream>,
     headers: HeaderMap,
 ) -> Answer {
@@ -429,6 +451,7 @@ async fn trace_events(
 struct Wait {
     #[serde(rename = "for")]
     condition: String,
+    #[serde(default, deserialize_with = "cursor")]
     since: Option<u64>,
     timeout_ms: Option<u64>,
 }
@@ -473,11 +496,7 @@ impl Wait {
     }
 }
 
-async fn wait(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    Params(wait): Params<Wait>,
-) -> Answer {
+async fn wait(State(app): State<Arc<App>>, Name(id): Name, Params(wait): Params<Wait>) -> Answer {
     let member = find(&app, &id)?;
     let condition = wait.condition()?;
     let holds = async || Ok(condition.holds(&state_of(&member).await?));
@@ -507,7 +526,7 @@ async fn clients(State(app): State<Arc<App>>) -> Answer {
     ok(&json!({ "clients": found }))
 }
 
-async fn drop_client(State(app): State<Arc<App>>, Path(client_id): Path<String>) -> Answer {
+async fn drop_client(State(app): State<Arc<App>>, Name(client_id): Name) -> Answer {
     if bench(&app)?.server.drop_client(&client_id) {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {
@@ -521,7 +540,9 @@ async fn drop_client(State(app): State<Arc<App>>, Path(client_id): Path<String>)
 #[serde(deny_unknown_fields)]
 struct Publish {
     topic: String,
+    #[serde(default, deserialize_with = "given")]
     payload: Option<String>,
+    #[serde(default, deserialize_with = "given")]
     payload_base64: Option<String>,
     #[serde(default)]
     qos: u8,
@@ -598,6 +619,54 @@ async fn ask_platform(State(app): State<Arc<App>>, Json(request): Json<PlatformR
                 Some(code) => refusal.with("error_code", code),
                 None => refusal,
             })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn what_is_described_is_what_answers() {
+        let document: Value = serde_json::from_str(DOCUMENT).unwrap();
+        let mut described = BTreeSet::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            let methods = item.as_object().unwrap().keys();
+            for method in methods.filter(|name| *name != "parameters") {
+                described.insert((path.clone(), method.to_uppercase()));
+            }
+        }
+        let name = |method: MethodFilter| match method {
+            MethodFilter::GET => "GET",
+            MethodFilter::POST => "POST",
+            MethodFilter::PATCH => "PATCH",
+            MethodFilter::DELETE => "DELETE",
+            other => panic!("{other:?}"),
+        };
+        let answers = ROUTES.iter();
+        let answers: BTreeSet<_> = answers
+            .map(|(method, path, _)| ((*path).to_string(), name(*method).to_string()))
+            .collect();
+        assert_eq!(described, answers);
+    }
+
+    #[test]
+    fn what_a_module_may_be_made_with_is_described() {
+        let document: Value = serde_json::from_str(DOCUMENT).unwrap();
+        let described = &document["components"]["schemas"]["NewModule"]["properties"];
+        let described: BTreeSet<_> = described.as_object().unwrap().keys().collect();
+        let mut taken: BTreeSet<_> = OPTIONS.map(String::from).into();
+        taken.extend(["model".into(), "port".into()]);
+        assert_eq!(described, taken.iter().collect());
+    }
+
+    #[test]
+    fn a_link_stays_in_the_folder_for_temporary_files() {
+        assert!(link_path("dut-1.pty").is_ok());
+        for bad in ["", "../x", "/etc/x", ".x", "a b", "a\0b"] {
+            assert!(link_path(bad).is_err(), "{bad}");
         }
     }
 }
