@@ -300,14 +300,20 @@ impl Journal {
         found.is_ok_and(|last| *last != OVER)
     }
 
+    /// The first entry after `cursor` that meets a condition.
+    pub fn find(&self, cursor: u64, condition: &Condition) -> Option<Arc<Entry>> {
+        let mut entries = self.part(Some(cursor), ENTRIES_MAX).entries.into_iter();
+        entries.find(|entry| condition.met_by(entry))
+    }
+
     /// Waits for the first entry after `cursor` that meets a condition; `None` when there will be none.
     pub async fn wait(&self, mut cursor: u64, condition: &Condition) -> Option<Arc<Entry>> {
         loop {
-            let part = self.part(Some(cursor), ENTRIES_MAX);
-            if let Some(entry) = part.entries.iter().find(|entry| condition.met_by(entry)) {
-                return Some(entry.clone());
+            let last = self.last();
+            if let Some(entry) = self.find(cursor, condition) {
+                return Some(entry);
             }
-            cursor = part.cursor.max(cursor);
+            cursor = last.max(cursor);
             if !self.more(cursor).await {
                 return None;
             }

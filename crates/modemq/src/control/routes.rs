@@ -453,6 +453,7 @@ struct Wait {
     condition: String,
     #[serde(default, deserialize_with = "cursor")]
     since: Option<u64>,
+    now: Option<bool>,
     timeout_ms: Option<u64>,
 }
 
@@ -464,7 +465,7 @@ impl Wait {
         self.condition.parse().map_err(Refusal::unprocessable)
     }
 
-    /// Waits on a journal, from the beginning or a cursor, or from now on when it asks for something that may be so already.
+    /// Waits on a journal: for something after the cursor, and for what may be so already at this moment too when it is wanted.
     async fn on<F: Future<Output = Result<bool, Refusal>>>(
         &self,
         journal: &Journal,
@@ -472,17 +473,15 @@ impl Wait {
         holds: impl FnOnce() -> F,
     ) -> Answer {
         let timeout = span(self.timeout_ms.unwrap_or(TIMEOUT))?;
-        let start = match self.since {
-            Some(since) => since,
-            None if condition.is_state() => {
-                let last = journal.last();
-                if holds().await? {
-                    return ok(&json!({ "cursor": last, "entry": null }));
-                }
-                last
-            }
-            None => 0,
-        };
+        let is_state = condition.is_state();
+        let last = journal.last();
+        let start = self.since.unwrap_or(if is_state { last } else { 0 });
+        if let Some(entry) = journal.find(start, condition) {
+            return ok(&json!({ "cursor": entry.id, "entry": *entry }));
+        }
+        if is_state && self.now.unwrap_or(self.since.is_none()) && holds().await? {
+            return ok(&json!({ "cursor": last, "entry": null }));
+        }
         match tokio::time::timeout(timeout, journal.wait(start, condition)).await {
             Ok(Some(entry)) => ok(&json!({ "cursor": entry.id, "entry": *entry })),
             Ok(None) => Err(Refusal::not_found("the module was removed meanwhile")),
