@@ -198,10 +198,10 @@ fn fits(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
             "enum" => all(word, &|values| values.as_array().unwrap().contains(value))?,
             "const" => all(word, &|wanted| wanted == value)?,
             "minimum" => all(word, &|least| {
-                value.as_i64().is_none_or(|n| n >= least.as_i64().unwrap())
+                integer(value).is_none_or(|n| n >= integer(least).unwrap())
             })?,
             "maximum" => all(word, &|most| {
-                value.as_i64().is_none_or(|n| n <= most.as_i64().unwrap())
+                integer(value).is_none_or(|n| n <= integer(most).unwrap())
             })?,
             "pattern" | "not" | "minProperties" => {} // of requests
             "oneOf" => all(word, &|some| {
@@ -239,6 +239,11 @@ fn fits(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn integer(value: &Value) -> Option<i128> {
+    let negative = value.as_i64().map(i128::from);
+    value.as_u64().map(i128::from).or(negative)
 }
 
 #[test]
@@ -324,6 +329,15 @@ fn the_world_changes_when_it_is_told_to() {
     bench.get(&format!("/modules/0/wait?for=booted&since={since}"));
     bench.get(&format!("/modules/0/wait?for=trace%20RDY&since={since}"));
 
+    let answer = bench.post("/modules/0/power", &json!({"action": "cut"}));
+    assert_eq!(answer["state"]["power"], "off");
+    let answer = bench.post("/modules/0/power", &json!({"action": "cycle"}));
+    let since = &answer["cursor"];
+    bench.get(&format!("/modules/0/wait?for=booted&since={since}"));
+    let answer = bench.post("/modules/0/power", &json!({"action": "reboot"}));
+    let since = &answer["cursor"];
+    bench.get(&format!("/modules/0/wait?for=booted&since={since}"));
+
     for (change, status) in [
         (json!({}), 422),
         (json!({"signal": 32}), 422),
@@ -338,6 +352,85 @@ fn the_world_changes_when_it_is_told_to() {
             status,
             "{change}"
         );
+    }
+}
+
+#[test]
+fn faults_come_and_go() {
+    let (bench, mut host) = Bench::with_host("air780ep");
+    bench.log_in(&mut host);
+    let made = bench.post("/modules/0/faults", &json!({"fault": "pdp-deact times 1"}));
+    assert_eq!(made["fault"], "pdp-deact times 1");
+    let since = &made["cursor"];
+    bench.get(&format!("/modules/0/wait?for=disconnected&since={since}"));
+    let line = bench.get(&format!(
+        "/modules/0/wait?for=trace%20NW%20PDN%20DEACT&since={since}"
+    ));
+    assert_eq!(line["entry"]["kind"], "host <-");
+    host.wait_for("+CGEV: NW PDN DEACT 1\r\n");
+
+    let stuck = bench.post("/modules/0/faults", &json!({"fault": "stuck"}));
+    let later = bench.post("/modules/0/faults", &json!({"fault": "reboot every 1h"}));
+    let listed = bench.get("/modules/0/faults");
+    let active: Vec<_> = listed["faults"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fault| &fault["active"])
+        .collect();
+    assert_eq!(active, [&json!(true), &json!(false)]);
+    let path = |made: &Value| format!("/modules/0/faults/{}", made["id"]);
+    assert_eq!(bench.ask("DELETE", &path(&stuck), None).0, 204);
+    assert_eq!(bench.ask("DELETE", &path(&stuck), None).0, 404);
+    host.command("AT", &["OK"]);
+    assert_eq!(bench.ask("DELETE", "/modules/0/faults", None).0, 204);
+    assert_eq!(bench.ask("DELETE", &path(&later), None).0, 404);
+
+    let sky = bench.post("/modules/0/weather", &json!({"weather": "night-train"}));
+    assert!(!sky["faults"].as_array().unwrap().is_empty());
+    let sky = bench.post(
+        "/modules/0/weather",
+        &json!({"lines": "# mine\nreboot every 1h"}),
+    );
+    assert_eq!(sky["faults"][0]["fault"], "reboot every 1h");
+    for (path, wanted, status, why) in [
+        (
+            "faults",
+            json!({"fault": "pdp-deactt"}),
+            422,
+            "did you mean \"pdp-deact\"?",
+        ),
+        ("faults", json!({"fault": 1}), 400, "expected a string"),
+        (
+            "weather",
+            json!({"weather": "/etc/passwd"}),
+            422,
+            "/faults lists them",
+        ),
+        ("weather", json!({"lines": "reboot\nx"}), 422, "line 2"),
+        ("weather", json!({}), 400, "expected"),
+    ] {
+        let (got, answer) = bench.ask("POST", &format!("/modules/0/{path}"), Some(&wanted));
+        let error = answer["error"].as_str().unwrap();
+        assert!(
+            got == status && error.contains(why),
+            "{wanted}: {got} {error}"
+        );
+    }
+    let station = bench.post("/modules", &json!({"model": "esp8266", "seed": 7}));
+    assert_eq!(station["seed"], 7);
+    let (status, _) = bench.ask(
+        "POST",
+        "/modules/1/faults",
+        Some(&json!({"fault": "pdp-deact"})),
+    );
+    assert_eq!(status, 409);
+    // A weather is for every model: what it cannot have is left out.
+    bench.post("/modules/1/weather", &json!({"weather": "night-train"}));
+    let words = bench.get("/faults");
+    for word in words["words"].as_array().unwrap() {
+        let fault = json!({"fault": word["example"]});
+        bench.post("/modules/0/faults", &fault);
     }
 }
 

@@ -264,6 +264,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
+/// The two parts of a path that name something.
+struct Names((String, String));
+
+impl<S: Send + Sync> FromRequestParts<S> for Names {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(names)) => Ok(Self(names)),
+            Err(error) => Err(Refusal::not_found(error.body_text())),
+        }
+    }
+}
+
 /// 20.0 is an integer to JSON Schema, and to languages that know no other numbers.
 fn whole_numbers(value: &mut Value) {
     match value {

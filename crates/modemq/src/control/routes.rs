@@ -4,7 +4,7 @@ use super::bench::Bench;
 use super::condition::Condition;
 use super::fleet::{Ask, Member, Refused};
 use super::journal::Journal;
-use super::{App, Json, Name, Params, Refusal, json_response, view};
+use super::{App, Json, Name, Names, Params, Refusal, json_response, view};
 use crate::runtime::Gone;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -12,6 +12,7 @@ use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use futures_util::stream;
+use instant::Instant;
 use iotda::Request as PlatformRequest;
 use module::NetworkEvent;
 use serde::de::Error as _;
@@ -21,7 +22,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use world::fault::{FaultError, WORDS};
+use world::{Fault, FaultId, InjectError, Rig, Weather};
 
 type Answer = Result<Response, Refusal>;
 type Routed = MethodRouter<Arc<App>>;
@@ -32,12 +34,26 @@ pub(super) const ROUTES: &[(MethodFilter, &str, fn(MethodFilter) -> Routed)] = &
     (MethodFilter::GET, "/", |m| on(m, root)),
     (MethodFilter::GET, "/openapi.json", |m| on(m, document)),
     (MethodFilter::GET, "/models", |m| on(m, models)),
+    (MethodFilter::GET, "/faults", |m| on(m, vocabulary)),
     (MethodFilter::GET, "/modules", |m| on(m, modules)),
     (MethodFilter::POST, "/modules", |m| on(m, create)),
     (MethodFilter::GET, "/modules/{id}", |m| on(m, module)),
     (MethodFilter::PATCH, "/modules/{id}", |m| on(m, change)),
     (MethodFilter::DELETE, "/modules/{id}", |m| on(m, remove)),
     (MethodFilter::POST, "/modules/{id}/power", |m| on(m, power)),
+    (MethodFilter::GET, "/modules/{id}/faults", |m| on(m, faults)),
+    (MethodFilter::POST, "/modules/{id}/faults", |m| {
+        on(m, inject)
+    }),
+    (MethodFilter::DELETE, "/modules/{id}/faults", |m| {
+        on(m, clear_all)
+    }),
+    (MethodFilter::DELETE, "/modules/{id}/faults/{fault}", |m| {
+        on(m, clear)
+    }),
+    (MethodFilter::POST, "/modules/{id}/weather", |m| {
+        on(m, weather)
+    }),
     (MethodFilter::GET, "/modules/{id}/trace", |m| on(m, trace)),
     (MethodFilter::GET, "/modules/{id}/trace/events", |m| {
         on(m, trace_events)
@@ -320,14 +336,20 @@ struct Act {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Action {
-    /// Power is cut and comes back.
+    /// The firmware crashes and starts again.
+    Reboot,
+    /// Power is cut and comes back; to a module that has none it comes.
     Cycle,
+    /// Power is cut.
+    Cut,
 }
 
 async fn power(State(app): State<Arc<App>>, Name(id): Name, Json(act): Json<Act>) -> Answer {
     let member = find(&app, &id)?;
     let event = match act.action {
+        Action::Reboot => NetworkEvent::Crash,
         Action::Cycle => NetworkEvent::PowerCycle,
+        Action::Cut => NetworkEvent::PowerCut,
     };
     do_to(&member, vec![event]).await
 }
@@ -344,6 +366,136 @@ async fn do_to(member: &Member, events: Vec<NetworkEvent>) -> Answer {
     let state = state.await;
     let state = state.map_err(|Gone| no_module(&member.id.to_string()))?;
     ok(&json!({ "cursor": cursor, "state": view::state(&state) }))
+}
+
+async fn vocabulary() -> Answer {
+    let words = WORDS.iter().map(|word| {
+        json!({
+            "word": word.name,
+            "arguments": word.args,
+            "about": word.about,
+            "example": word.example,
+            "cellular": word.cellular,
+        })
+    });
+    let weathers = world::weather::BUILT_IN.iter().map(|(name, text)| {
+        let about = Weather::parse(text).map(|weather| weather.about);
+        json!({ "name": name, "about": about.unwrap_or_default(), "lines": text })
+    });
+    ok(&json!({
+        "words": words.collect::<Vec<_>>(),
+        "weathers": weathers.collect::<Vec<_>>(),
+    }))
+}
+
+async fn faults(State(app): State<Arc<App>>, Name(id): Name) -> Answer {
+    let member = find(&app, &id)?;
+    let listed = member.handle.ask(|rig, _| {
+        let listed = rig.faults().map(|status| {
+            json!({
+                "id": status.id.0,
+                "fault": status.fault.to_string(),
+                "active": status.active,
+                "strikes": status.strikes,
+                "next_us": status.next.map(Instant::as_micros),
+            })
+        });
+        listed.collect::<Vec<Value>>()
+    });
+    let listed = listed.await.map_err(|Gone| no_module(&id))?;
+    ok(&json!({ "faults": listed }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Inject {
+    fault: String,
+}
+
+async fn inject(State(app): State<Arc<App>>, Name(id): Name, Json(wanted): Json<Inject>) -> Answer {
+    let member = find(&app, &id)?;
+    let fault: Fault = wanted.fault.parse().map_err(|error: FaultError| {
+        let line = &wanted.fault;
+        Refusal::unprocessable(format!("{line:?}, {error}"))
+    })?;
+    let (cursor, injected) = inject_all(&member, vec![fault], true).await?;
+    let mut body = injected.into_iter().next().unwrap_or_default();
+    body["cursor"] = cursor.into();
+    Ok(json_response(StatusCode::CREATED, &body))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+enum Sky {
+    /// A weather that has a name.
+    Weather(String),
+    /// One of the caller's own: lines, as in a file.
+    Lines(String),
+}
+
+async fn weather(State(app): State<Arc<App>>, Name(id): Name, Json(sky): Json<Sky>) -> Answer {
+    let member = find(&app, &id)?;
+    let text = match &sky {
+        Sky::Lines(lines) => lines,
+        Sky::Weather(name) => Weather::text_of(name).ok_or_else(|| {
+            Refusal::unprocessable(format!("there is no weather {name:?}; /faults lists them"))
+        })?,
+    };
+    let weather = Weather::parse(text);
+    let weather = weather.map_err(|error| Refusal::unprocessable(error.to_string()))?;
+    let (cursor, injected) = inject_all(&member, weather.faults, false).await?;
+    let body = json!({ "faults": injected, "cursor": cursor });
+    Ok(json_response(StatusCode::CREATED, &body))
+}
+
+/// Injects faults; those that the model cannot have are left out, unless each of them is meant.
+async fn inject_all(
+    member: &Member,
+    faults: Vec<Fault>,
+    each: bool,
+) -> Result<(u64, Vec<Value>), Refusal> {
+    let cursor = member.journal.last();
+    let injected = member.handle.ask(move |rig, now| {
+        let mut injected = Vec::new();
+        for fault in faults {
+            let line = fault.to_string();
+            match rig.inject(now, fault) {
+                Ok(id) => injected.push(json!({ "id": id.0, "fault": line })),
+                Err(InjectError::NotHere(_)) if !each => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Ok(injected)
+    });
+    let injected = injected.await;
+    let injected = injected.map_err(|Gone| no_module(&member.id.to_string()))?;
+    Ok((cursor, injected.map_err(Refusal::conflict)?))
+}
+
+async fn clear_all(State(app): State<Arc<App>>, Name(id): Name) -> Answer {
+    let member = find(&app, &id)?;
+    let cleared = member.handle.ask(Rig::clear_all).await;
+    cleared.map_err(|Gone| no_module(&id))?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn clear(State(app): State<Arc<App>>, Names((id, fault)): Names) -> Answer {
+    let member = find(&app, &id)?;
+    let cleared = match fault.parse() {
+        Ok(number) => {
+            let cleared = member
+                .handle
+                .ask(move |rig, now| rig.clear(now, FaultId(number)));
+            cleared.await.map_err(|Gone| no_module(&id))?
+        }
+        Err(_) => false,
+    };
+    if cleared {
+        Ok(StatusCode::NO_CONTENT.into_response())
+    } else {
+        let why = format!("module {id} has no fault {fault}, or none any more");
+        Err(Refusal::not_found(why))
+    }
 }
 
 #[derive(Deserialize)]
@@ -395,7 +547,7 @@ fn span(timeout_ms: u64) -> Result<Duration, Refusal> {
 impl Stream {
     fn of(&self, journal: &Arc<Journal>, headers: &HeaderMap) -> Answer {
         let deadline = match self.timeout_ms {
-            Some(timeout) => Some(Instant::now() + span(timeout)?),
+            Some(timeout) => Some(tokio::time::Instant::now() + span(timeout)?),
             None => None,
         };
         // A client that comes back says where it was.
