@@ -171,7 +171,7 @@ fn fits(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
     };
     for word in schema.as_object().ok_or("no schema")?.keys() {
         match word.as_str() {
-            "description" | "default" | "contentEncoding" => {}
+            "description" | "default" | "examples" | "contentEncoding" => {}
             "$ref" => {
                 let name = schema["$ref"].as_str().unwrap().trim_start_matches('#');
                 fits(
