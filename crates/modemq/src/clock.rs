@@ -41,6 +41,11 @@ pub fn unix_time() -> Option<u64> {
 
 /// The same in milliseconds.
 pub fn unix_millis() -> Option<u64> {
+    Some(unix_micros()? / 1000)
+}
+
+/// The same in microseconds.
+pub fn unix_micros() -> Option<u64> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_millis()).ok()
+    u64::try_from(since.as_micros()).ok()
 }

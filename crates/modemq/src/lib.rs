@@ -6,6 +6,7 @@
 
 pub mod application;
 pub mod broker_server;
+pub mod capture;
 pub mod certificates;
 pub mod client;
 pub mod clock;

@@ -1,5 +1,6 @@
 //! Runs a module: its serial line on a port, its links on TCP.
 
+use crate::capture::{Conversation, Side, Tap, shown_port};
 use crate::clock::Clock;
 use crate::control::journal::{self, Journal};
 use crate::flash::FlashFolder;
@@ -56,6 +57,7 @@ pub struct Host {
     trace: Option<(Rc<RefCell<Writer>>, Option<usize>)>,
     flash: Option<FlashFolder>,
     recorder: Option<Recorder>,
+    tap: Option<Tap>,
 }
 
 /// What somebody outside does to a module, or wants to know of it.
@@ -113,10 +115,15 @@ struct Link {
     closed: Option<Instant>,
     /// Our side of the connection has been shut.
     shut: bool,
+    /// What a packet capture shows of it.
+    shown: Option<Conversation>,
 }
 
+/// A stream, the address at its other end, and the port there that a packet capture shows.
+type Opened = (Stream, IpAddr, u16);
+
 enum Found {
-    Connected(LinkId, Result<(Stream, IpAddr), (NetError, Option<String>)>),
+    Connected(LinkId, Result<Opened, (NetError, Option<String>)>),
     Resolved(QueryId, Result<Vec<IpAddr>, NetError>),
 }
 
@@ -144,6 +151,7 @@ impl Host {
             trace: None,
             flash: None,
             recorder: None,
+            tap: None,
         };
         (host, Handle { acts: sender })
     }
@@ -173,6 +181,13 @@ impl Host {
     #[must_use]
     pub fn with_journal(mut self, journal: Arc<Journal>) -> Self {
         self.journal = Some(journal);
+        self
+    }
+
+    /// Shows what goes over the module's links in a packet capture.
+    #[must_use]
+    pub fn with_capture(mut self, tap: Tap) -> Self {
+        self.tap = Some(tap);
         self
     }
 
@@ -267,21 +282,31 @@ impl Host {
                 Output::Send { link, bytes } => {
                     if let Some(link) = self.links.iter_mut().find(|own| own.id == link) {
                         link.outgoing.extend_from_slice(&bytes);
+                        if let Some(shown) = &mut link.shown {
+                            shown.data(self.clock.now(), Side::Module, &bytes);
+                        }
                         link.write();
                     }
                 }
                 Output::Close { link } => {
                     self.give_up(link);
-                    let until = self.clock.now() + LINGER;
+                    let now = self.clock.now();
                     if let Some(link) = self.links.iter_mut().find(|own| own.id == link) {
-                        link.closed = Some(until);
+                        if let Some(shown) = &mut link.shown {
+                            shown.close(now, Side::Module);
+                        }
+                        link.closed = Some(now + LINGER);
                         link.write();
                     }
                 }
                 Output::Abort { link } => {
                     self.give_up(link);
                     if let Some(index) = self.links.iter().position(|own| own.id == link) {
-                        self.links.swap_remove(index).stream.abort();
+                        let mut link = self.links.swap_remove(index);
+                        if let Some(shown) = &mut link.shown {
+                            shown.reset(self.clock.now(), Side::Module);
+                        }
+                        link.stream.abort();
                     }
                 }
                 Output::Resolve { query, host } => {
@@ -341,6 +366,12 @@ impl Host {
                     Ok(n) => LinkEvent::Data(&buffer[..n]),
                     Err(_) => LinkEvent::Reset,
                 };
+                match (&mut link.shown, event) {
+                    (Some(shown), LinkEvent::Data(bytes)) => shown.data(now, Side::Server, bytes),
+                    (Some(shown), LinkEvent::Closed) => shown.close(now, Side::Server),
+                    (Some(shown), LinkEvent::Reset) => shown.reset(now, Side::Server),
+                    _ => {}
+                }
                 if !matches!(event, LinkEvent::Data(_)) && closed {
                     self.links.swap_remove(index);
                 } else if !closed {
@@ -358,7 +389,10 @@ impl Host {
             .iter()
             .position(|link| link.outgoing.len() > LINK_BACKLOG)
         {
-            let link = self.links.swap_remove(index);
+            let mut link = self.links.swap_remove(index);
+            if let Some(shown) = &mut link.shown {
+                shown.reset(now, Side::Module);
+            }
             self.rig.receive_link(now, link.id, LinkEvent::Reset);
         }
         Ok(())
@@ -373,13 +407,14 @@ impl Host {
             self.opening.swap_remove(index);
         }
         match found {
-            Found::Connected(id, Ok((stream, peer))) => {
+            Found::Connected(id, Ok((stream, peer, port))) => {
                 self.links.push(Link {
                     id,
                     stream,
                     outgoing: Vec::new(),
                     closed: None,
                     shut: false,
+                    shown: self.tap.as_ref().map(|tap| tap.open(now, peer, port)),
                 });
                 self.rig.receive_link(now, id, LinkEvent::Opened(peer));
             }
@@ -452,7 +487,7 @@ async fn open(
     host: &str,
     port: u16,
     transport: &Transport,
-) -> Result<(Stream, IpAddr), (NetError, Option<String>)> {
+) -> Result<Opened, (NetError, Option<String>)> {
     let stream = resolver
         .connect(host, port)
         .await
@@ -470,7 +505,7 @@ async fn open(
             }
         }
     };
-    Ok((stream, address.ip()))
+    Ok((stream, address.ip(), shown_port(port, transport)))
 }
 
 async fn open_websocket(

@@ -2,7 +2,8 @@
 
 use super::Error;
 use super::control::Control;
-use crate::clock::{Clock, unix_time};
+use crate::capture::Capture;
+use crate::clock::{Clock, unix_micros, unix_time};
 use crate::control::fleet::{Fleet, MODULES_MAX, Member, Plan, Refused};
 use crate::flash::FlashFolder;
 use crate::net::{Override, Resolver, parse_address};
@@ -116,6 +117,10 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     flash: Option<PathBuf>,
 
+    /// Write what goes over the links to this file for Wireshark (pcapng): MQTT in the clear, also inside TLS and WebSockets, shown at 1883 in place of 8883
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+
     /// 15 digits
     #[arg(long, value_name = "DIGITS", value_parser = |text: &str| digits(text, 15))]
     imei: Option<String>,
@@ -210,6 +215,13 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
         .and_then(|bench| bench.server.local_addrs().first());
     let resolver = Resolver::new(overrides(&args.resolve, broker)?);
     let faults = faults(&args)?;
+    let capture = match &args.pcap {
+        Some(path) => {
+            let epoch = unix_micros().unwrap_or(0) - clock.now().as_micros();
+            Some(Rc::new(RefCell::new(Capture::create(path, epoch)?)))
+        }
+        None => None,
+    };
     let trace = writer.is_some() || args.control.is_on();
     let mut plans = Vec::new();
     for index in 0..args.count {
@@ -221,6 +233,9 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
     local
         .run_until(async {
             let mut fleet = Fleet::new(clock, resolver, writer, args.control.is_on());
+            if let Some(capture) = capture {
+                fleet = fleet.with_capture(capture);
+            }
             let mut lines = String::new();
             for plan in plans {
                 let model = args.model;
@@ -295,9 +310,14 @@ fn plan(
     for fault in faults {
         rig.inject(clock.now(), fault.clone())?;
     }
+    let radio = config(args, index, None, false).radio;
     Ok(Plan {
         rig,
         imei: imei(args, index),
+        address: match args.model.bearer {
+            Bearer::WiFi => radio.station_address,
+            Bearer::Cellular | Bearer::NbIot => radio.address,
+        },
         port,
         folder,
         recorder,

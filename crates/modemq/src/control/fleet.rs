@@ -1,6 +1,7 @@
 //! The modules of a program, and how others reach them while they run.
 
 use super::journal::Journal;
+use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::flash::FlashFolder;
 use crate::net::Resolver;
@@ -12,6 +13,7 @@ use dialect::Model;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
@@ -27,6 +29,8 @@ pub struct Plan {
     pub rig: Rig,
     /// Its own number.
     pub imei: String,
+    /// The address that its network gives it.
+    pub address: Ipv4Addr,
     /// Where its serial line is.
     pub port: Port,
     /// Where its flash is kept.
@@ -110,6 +114,7 @@ pub struct Fleet {
     clock: Clock,
     resolver: Resolver,
     writer: Option<Rc<RefCell<Writer>>>,
+    capture: Option<Rc<RefCell<Capture>>>,
     /// Whether what happens is kept.
     journals: bool,
     next: u32,
@@ -129,10 +134,18 @@ impl Fleet {
             clock,
             resolver,
             writer,
+            capture: None,
             journals,
             next: 0,
             tasks: JoinSet::new(),
         }
+    }
+
+    /// Shows what goes over the links of its modules in a packet capture, each on an interface of its own.
+    #[must_use]
+    pub fn with_capture(mut self, capture: Rc<RefCell<Capture>>) -> Self {
+        self.capture = Some(capture);
+        self
     }
 
     /// Starts a module. It runs on the `LocalSet` around the caller.
@@ -140,6 +153,7 @@ impl Fleet {
         let Plan {
             rig,
             imei,
+            address,
             port,
             folder,
             recorder,
@@ -160,6 +174,14 @@ impl Fleet {
         }
         if let Some(writer) = &self.writer {
             host = host.with_trace(writer.clone(), numbered.then_some(id as usize));
+        }
+        if let Some(capture) = &self.capture {
+            let name = if numbered {
+                format!("{}#{id}", model.name)
+            } else {
+                model.name.to_owned()
+            };
+            host = host.with_capture(Capture::interface(capture, &name, address));
         }
         let task = self
             .tasks
