@@ -8,6 +8,7 @@ pub mod application;
 pub mod broker_server;
 pub mod capture;
 pub mod certificates;
+pub mod chart;
 pub mod client;
 pub mod clock;
 pub mod commands;

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use dialect::Model;
 use modemq::commands::{
-    self, broker, demo, doctor, explain, faults, iotda, module, publish, replay, subscribe,
+    self, broker, demo, doctor, explain, faults, iotda, module, publish, replay, subscribe, trace,
 };
 use std::process::ExitCode;
 
@@ -28,6 +28,7 @@ enum Command {
     Doctor(Box<doctor::Args>),
     Explain(explain::Args),
     Faults(faults::Args),
+    Trace(trace::Args),
     Iotda(iotda::Args),
     /// List the models: language, limits, defaults
     Models,
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => commands::run(doctor::run(*args)),
         Command::Explain(args) => explain::run(&args),
         Command::Faults(args) => faults::run(&args),
+        Command::Trace(args) => trace::run(&args),
         Command::Models => {
             print!("{}", modemq::reference::models());
             Ok(ExitCode::SUCCESS)

@@ -3,7 +3,7 @@
 //! A recording is JSON lines. The first one says which module it is and how it was set up; each of the others has the virtual time
 //! in microseconds (`us`) and what went `in` or came `out`. Bytes are `text` where they are UTF-8, and else `hex`.
 
-use crate::trace::describe;
+use crate::trace::Line;
 use instant::Instant;
 use module::{Area, Content, Flash, FlashItem, LinkId, NetError, NetworkEvent, Output, QueryId};
 use serde_json::{Map, Value, json};
@@ -329,10 +329,10 @@ fn put_output(value: &mut Value, output: &Output) {
         Output::PoweredOff => out("off"),
         Output::Trace(trace) => {
             out("trace");
-            let (kind, text) = describe(&trace.kind);
-            value["at"] = trace.at.as_micros().into();
-            value["kind"] = kind.trim().into();
-            value["text"] = text.into();
+            let line = Line::new(None, trace);
+            value["at"] = line.micros.into();
+            value["kind"] = json!(line.kind);
+            value["text"] = line.text.into();
         }
     }
 }

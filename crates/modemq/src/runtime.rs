@@ -9,7 +9,7 @@ use crate::port::Port;
 use crate::record::Recorder;
 use crate::stream::Stream;
 use crate::tls;
-use crate::trace::{Writer, describe};
+use crate::trace::{Line, Writer};
 use crate::websocket;
 use instant::Instant;
 use module::{LinkEvent, LinkId, NetError, Output, QueryId, Trace, TraceKind, Transport};
@@ -452,8 +452,8 @@ impl Host {
                 TraceKind::Event(event) => Some(journal::Event::of_module(event)),
                 _ => None,
             };
-            let (kind, text) = describe(&trace.kind);
-            journal.push(trace.at.as_micros(), kind, text, event);
+            let line = Line::new(None, trace);
+            journal.push(line.micros, line.kind.name(), line.text, event);
         }
         if let Some((writer, index)) = &self.trace {
             writer.borrow_mut().write(*index, trace);

@@ -2,7 +2,10 @@
 
 use crate::control::journal;
 use clap::ValueEnum;
+use instant::Instant;
 use module::{Trace, TraceKind};
+use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::io::{self, Write};
 
 /// How a trace is written.
@@ -20,8 +23,8 @@ pub struct Writer {
     out: Box<dyn Write>,
 }
 
-impl std::fmt::Debug for Writer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer")
             .field("format", &self.format)
             .finish_non_exhaustive()
@@ -49,37 +52,151 @@ impl Writer {
             // Other lines tell of it.
             return;
         }
-        let (kind, text) = describe(&trace.kind);
+        let line = Line::new(module, trace);
         let line = match self.format {
-            Format::Text => {
-                let module = module.map(|index| format!("#{index} ")).unwrap_or_default();
-                format!("{:>9} {module}{kind:<8} {text}\n", trace.at.to_string())
-            }
-            Format::Json => {
-                let micros = trace.at.as_micros();
-                let mut object =
-                    serde_json::json!({ "us": micros, "kind": kind.trim(), "text": text });
-                if let Some(index) = module {
-                    object["module"] = index.into();
-                }
-                format!("{object}\n")
-            }
+            Format::Text => format!("{line}\n"),
+            Format::Json => format!("{}\n", serde_json::json!(line)),
         };
         // A trace that cannot be written must not end the module.
         let _ = self.out.write_all(line.as_bytes());
     }
 }
 
-/// Which way, and what.
-pub fn describe(kind: &TraceKind) -> (&'static str, String) {
-    match kind {
-        TraceKind::FromHost(bytes) => ("host ->", escape(bytes)),
-        TraceKind::ToHost(bytes) => ("host <-", escape(bytes)),
-        TraceKind::ToBroker(text) => ("mqtt ->", text.clone()),
-        TraceKind::FromBroker(text) => ("mqtt <-", text.clone()),
-        TraceKind::State(text) => ("state", text.clone()),
-        TraceKind::Note(text) => ("note", text.clone()),
-        TraceKind::Event(event) => ("event", journal::Event::of_module(event).words()),
+/// One line of a trace. Displayed, it is for people; with serde, it is the JSON object for programs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "an object with us, kind and text")]
+pub struct Line {
+    /// When: microseconds since the program's start.
+    #[serde(rename = "us")]
+    pub micros: u64,
+    /// Which way.
+    pub kind: Kind,
+    /// What; bytes as [`escape`] shows them.
+    pub text: String,
+    /// Which of several modules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<usize>,
+}
+
+/// Which way something went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// From the host to the module.
+    #[serde(rename = "host ->")]
+    FromHost,
+    /// From the module to the host.
+    #[serde(rename = "host <-")]
+    ToHost,
+    /// From the module to the broker.
+    #[serde(rename = "mqtt ->")]
+    ToBroker,
+    /// From the broker to the module.
+    #[serde(rename = "mqtt <-")]
+    FromBroker,
+    /// Nowhere: a change of state.
+    #[serde(rename = "state")]
+    State,
+    /// Nowhere: what there is to know.
+    #[serde(rename = "note")]
+    Note,
+    /// Nowhere: what a program can wait for. Other lines tell people of it.
+    #[serde(rename = "event")]
+    Event,
+}
+
+impl Kind {
+    /// In a word or two.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FromHost => "host ->",
+            Self::ToHost => "host <-",
+            Self::ToBroker => "mqtt ->",
+            Self::FromBroker => "mqtt <-",
+            Self::State => "state",
+            Self::Note => "note",
+            Self::Event => "event",
+        }
+    }
+}
+
+impl Line {
+    /// What a module tells; `module` names which of several it is.
+    pub fn new(module: Option<usize>, trace: &Trace) -> Self {
+        let (kind, text) = match &trace.kind {
+            TraceKind::FromHost(bytes) => (Kind::FromHost, escape(bytes)),
+            TraceKind::ToHost(bytes) => (Kind::ToHost, escape(bytes)),
+            TraceKind::ToBroker(text) => (Kind::ToBroker, text.clone()),
+            TraceKind::FromBroker(text) => (Kind::FromBroker, text.clone()),
+            TraceKind::State(text) => (Kind::State, text.clone()),
+            TraceKind::Note(text) => (Kind::Note, text.clone()),
+            TraceKind::Event(event) => (Kind::Event, journal::Event::of_module(event).words()),
+        };
+        Self {
+            micros: trace.at.as_micros(),
+            kind,
+            text,
+            module,
+        }
+    }
+
+    /// Reads what [`Format::Json`] writes.
+    ///
+    /// # Errors
+    /// It is something else; a sentence.
+    pub fn from_json(line: &str) -> Result<Self, String> {
+        serde_json::from_str(line).map_err(|error| complaint(&error))
+    }
+
+    /// Reads what a line of a recording tells of the trace; `None`: nothing.
+    ///
+    /// # Errors
+    /// It is something else; a sentence.
+    pub fn from_recording(line: &str) -> Result<Option<Self>, String> {
+        let parsed = serde_json::from_str(line);
+        let mut value: serde_json::Value = parsed.map_err(|error| complaint(&error))?;
+        if value["out"] != "trace" {
+            return Ok(None);
+        }
+        value["us"] = value["at"].take();
+        let line: Self = serde_json::from_value(value).map_err(|error| complaint(&error))?;
+        Ok(Some(line).filter(|line| line.kind != Kind::Event))
+    }
+
+    /// The text without anything that a terminal or a drawing would take for more than text.
+    pub fn printable(&self) -> String {
+        let mut text = String::with_capacity(self.text.len());
+        for character in self.text.chars() {
+            match character {
+                '\u{fffe}' | '\u{ffff}' => text.push('\u{fffd}'),
+                control if control.is_control() => {
+                    text.push_str(&format!("\\x{:02x}", control as u32));
+                }
+                other => text.push(other),
+            }
+        }
+        text
+    }
+}
+
+/// Why a line cannot be read.
+fn complaint(error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "the line is cut off".into();
+    }
+    let what = error.to_string();
+    // Behind it stands where, with a line number that is always 1.
+    let what = what.split(" at line ").next().unwrap_or(&what);
+    format!("no line of a trace: {what}")
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = Instant::from_micros(self.micros).to_string();
+        write!(f, "{at:>9} ")?;
+        if let Some(index) = self.module {
+            write!(f, "#{index} ")?;
+        }
+        write!(f, "{:<8} {}", self.kind.name(), self.printable())
     }
 }
 

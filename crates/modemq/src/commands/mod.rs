@@ -12,6 +12,7 @@ pub mod module;
 pub mod publish;
 pub mod replay;
 pub mod subscribe;
+pub mod trace;
 
 use clap::ValueEnum;
 use std::process::ExitCode;
