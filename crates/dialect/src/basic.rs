@@ -48,7 +48,7 @@ pub const COMMANDS: &[&Command] = &[
     &Command::new("Z", "Back to the saved profile", "V.250 §6.1.1").execute().set(&[Param::one_of("value", &[0])]),
     &Command::new("&F", "Back to factory settings", "V.250 §6.1.2").execute().set(&[Param::one_of("value", &[0])]),
     &Command::new("&W", "Save the profile", "Luat AT manual, Configuration/AT&W").execute().set(&[Param::one_of("value", &[0, 1])]),
-    &Command::new("&C", "Behaviour of DCD", "V.250 §6.2.8; accepted").execute().set(&[Param::one_of("value", &[0, 1])]),
+    &Command::new("&C", "Behaviour of DCD", "V.250 §6.2.8; seen by hosts with RFC 2217").execute().set(&[Param::one_of("value", &[0, 1])]),
     &Command::new("&D", "Behaviour of DTR", "V.250 §6.2.9; accepted").execute().set(&[Param::int("value", 0, 2)]),
     &Command::new("S3", "Command line termination character", "V.250 §6.2.1; only 13").read().set(&[Param::one_of("value", &[13])]).replies(&[&REGISTER]),
     &Command::new("S4", "Response formatting character", "V.250 §6.2.2; only 10").read().set(&[Param::one_of("value", &[10])]).replies(&[&REGISTER]),

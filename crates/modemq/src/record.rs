@@ -416,12 +416,13 @@ fn error_named(name: &str) -> Option<NetError> {
     found.map(|(error, _)| *error)
 }
 
-/// An event of the network in the words of faults, and three of its own.
+/// An event of the network in the words of faults, and four of its own.
 fn event_words(event: &NetworkEvent) -> String {
     let what = match event {
         NetworkEvent::PowerCut => return "power-off".into(),
         NetworkEvent::FlashFull(false) => return "flash-free".into(),
         NetworkEvent::ClockSet(seconds) => return format!("clock-set {seconds}"),
+        NetworkEvent::HostRate { baud } => return format!("host-rate {baud}"),
         NetworkEvent::PdpDeactivated => What::PdpDeact,
         NetworkEvent::Signal { rssi } => What::Signal(*rssi),
         NetworkEvent::Registration(registration) => What::Registration(*registration),
@@ -448,6 +449,10 @@ fn event_of(words: &str) -> Option<NetworkEvent> {
     }
     if let Some(seconds) = words.strip_prefix("clock-set ") {
         return Some(NetworkEvent::ClockSet(seconds.parse().ok()?));
+    }
+    if let Some(baud) = words.strip_prefix("host-rate ") {
+        let baud = baud.parse().ok()?;
+        return Some(NetworkEvent::HostRate { baud });
     }
     let fault: Fault = words.parse().ok()?;
     Some(match fault.what {

@@ -5,14 +5,17 @@ use crate::clock::Clock;
 use crate::control::journal::{self, Journal};
 use crate::flash::FlashFolder;
 use crate::net::Resolver;
-use crate::port::Port;
+use crate::port::rfc2217::Event;
+use crate::port::{Input, Port};
 use crate::record::Recorder;
 use crate::stream::Stream;
 use crate::tls;
 use crate::trace::{Line, Writer};
 use crate::websocket;
 use instant::Instant;
-use module::{LinkEvent, LinkId, NetError, Output, QueryId, Trace, TraceKind, Transport};
+use module::{
+    LinkEvent, LinkId, NetError, NetworkEvent, Output, QueryId, Trace, TraceKind, Transport,
+};
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
@@ -208,11 +211,12 @@ impl Host {
             let (serial, port, links, rig) = (&self.serial, &self.port, &self.links, &self.rig);
             tokio::select! {
                 read = port.read(&mut buffer) => {
-                    let n = read?;
-                    if n == 0 {
-                        return self.finish().await;
+                    match read? {
+                        Input::Bytes(n) => self.rig.receive(self.clock.now(), &buffer[..n]),
+                        Input::Given(bytes) => self.rig.receive(self.clock.now(), &bytes),
+                        Input::Line(event) => self.host_line(&event),
+                        Input::End => return self.finish().await,
                     }
-                    self.rig.receive(self.clock.now(), &buffer[..n]);
                 }
                 written = port.write(serial), if !serial.is_empty() => {
                     let n = written?;
@@ -259,6 +263,7 @@ impl Host {
         while let Some(output) = self.rig.poll_output() {
             match output {
                 Output::Serial(bytes) => {
+                    let bytes = self.port.as_host_reads(bytes);
                     let room = SERIAL_BACKLOG
                         .saturating_sub(self.serial.len())
                         .min(bytes.len());
@@ -324,6 +329,7 @@ impl Host {
                     }
                 }
                 Output::Baud(baud) => {
+                    self.port.set_line_state(self.rig.line_state());
                     if let Err(error) = self.port.set_baud(baud) {
                         self.note(format!("the port does not take {baud} bit/s: {error}"));
                     }
@@ -334,6 +340,7 @@ impl Host {
                 Output::Trace(trace) => self.write_trace(&trace),
             }
         }
+        self.port.set_line_state(self.rig.line_state());
         // A link that is closed and has nothing more to send waits for the peer; one that has failed is gone.
         self.links
             .retain(|link| link.closed.is_none() || !link.outgoing.is_empty() || link.shut);
@@ -438,10 +445,27 @@ impl Host {
         }
     }
 
+    /// The host has done something to its UART.
+    fn host_line(&mut self, event: &Event) {
+        self.tell(TraceKind::State(format!("host: {event}")));
+        match event {
+            Event::Uart(uart) => {
+                let event = NetworkEvent::HostRate { baud: uart.baud };
+                self.rig.network(self.clock.now(), event);
+            }
+            Event::Purge => self.serial.clear(),
+            _ => {}
+        }
+    }
+
     fn note(&mut self, text: String) {
+        self.tell(TraceKind::Note(text));
+    }
+
+    fn tell(&mut self, kind: TraceKind) {
         let trace = Trace {
             at: self.clock.now(),
-            kind: TraceKind::Note(text),
+            kind,
         };
         self.write_trace(&trace);
     }

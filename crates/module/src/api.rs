@@ -121,6 +121,12 @@ pub enum NetworkEvent {
         /// How many.
         commands: u32,
     },
+    /// The host's UART has this rate, in bits per second. A module that finds the rate by itself takes it; to another one it
+    /// makes no difference: what comes at a wrong rate is garbled by whoever knows both.
+    HostRate {
+        /// Bits per second.
+        baud: u32,
+    },
 }
 
 /// Network registration, `<stat>` of 3GPP TS 27.007 §7.2.
@@ -311,6 +317,30 @@ pub enum TraceKind {
     Event(Event),
     /// Why something was refused, dropped, overwritten or truncated, and what would work.
     Note(String),
+}
+
+/// The module's end of the serial line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LineState {
+    /// Bits per second.
+    pub baud: u32,
+    /// It takes the rate of the host, whatever that is.
+    pub autobaud: bool,
+    /// What it drives.
+    pub circuits: Circuits,
+}
+
+/// The circuits of V.24 that a module drives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Circuits {
+    /// Circuit 106, ready for sending.
+    pub cts: bool,
+    /// Circuit 107, data set ready.
+    pub dsr: bool,
+    /// Circuit 125, calling indicator.
+    pub ri: bool,
+    /// Circuit 109, received line signal detector.
+    pub dcd: bool,
 }
 
 /// Whose module it is.

@@ -14,7 +14,9 @@ pub(crate) fn execute(core: &mut Core, statement: &Statement<'_>) -> Option<Outc
         "Z" => core.restore_settings(),
         "&F" => core.factory_settings(),
         "&W" => core.save_settings(),
-        "X" | "&C" | "&D" => {}
+        "&C" => core.settings.dcd_always = number == 0,
+        // DTR hangs up or ends the data mode of a call, which no model here has.
+        "X" | "&D" => {}
         "S3" | "S4" | "S5" if read => {
             let value = match statement.command.name {
                 "S3" => 13,

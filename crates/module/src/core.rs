@@ -2,7 +2,8 @@
 
 use crate::Reboot;
 use crate::api::{
-    Config, LinkEvent, LinkId, NetError, Output, Pace, QueryId, Trace, TraceKind, Transport,
+    Circuits, Config, LineState, LinkEvent, LinkId, NetError, Output, Pace, QueryId, Trace,
+    TraceKind, Transport,
 };
 use crate::clock::Clock;
 use crate::files::Files;
@@ -101,6 +102,8 @@ pub(crate) struct Settings {
     pub(crate) cmee: u8,
     /// Bits per second as the host set them; 0 is autobauding.
     pub(crate) rate: u32,
+    /// `AT&C0`: DCD is on, whether there is a carrier or not.
+    pub(crate) dcd_always: bool,
 }
 
 pub(crate) struct Core {
@@ -142,6 +145,10 @@ pub(crate) struct Core {
     pub(crate) booted: bool,
     /// It does not know the rate of the host yet.
     pub(crate) finds_rate: bool,
+    /// Bits per second of the host's UART, where they are known.
+    host_rate: Option<u32>,
+    /// Bits per second that the line has: those of a setting as soon as the reply to it is out.
+    line_rate: u32,
     reboot: Option<(Instant, Reboot)>,
     next_handle: u32,
     /// A fault: this code for so many of the next extended commands.
@@ -180,6 +187,8 @@ impl Core {
             power: false,
             booted: false,
             finds_rate: false,
+            host_rate: None,
+            line_rate: config.baud.unwrap_or(model.defaults.baud),
             reboot: None,
             next_handle: 0,
             failing: None,
@@ -385,15 +394,48 @@ impl Core {
         }
         if self.new_baud && self.terminal.is_drained() {
             self.new_baud = false;
-            self.out.push_back(Output::Baud(self.baud()));
+            self.change_rate();
         }
     }
 
     /// Bits per second of the line.
     pub(crate) fn baud(&self) -> u32 {
-        match self.settings.rate {
-            0 => self.config.baud.unwrap_or(self.model.defaults.baud),
-            rate => rate,
+        match (self.settings.rate, self.host_rate) {
+            (0, Some(rate)) if self.has_autobaud() => rate,
+            (0, _) => self.config.baud.unwrap_or(self.model.defaults.baud),
+            (rate, _) => rate,
+        }
+    }
+
+    /// Whether it takes the rate of the host.
+    // Source: AT+IPR=0, V.250 §6.2.10; ESP-AT has a rate at any time (AT+UART).
+    fn has_autobaud(&self) -> bool {
+        self.settings.rate == 0 && self.model.syntax == Syntax::V250
+    }
+
+    fn change_rate(&mut self) {
+        self.line_rate = self.baud();
+        self.out.push_back(Output::Baud(self.line_rate));
+    }
+
+    pub(crate) fn set_host_rate(&mut self, rate: u32) {
+        let before = self.baud();
+        self.host_rate = Some(rate);
+        self.new_baud = self.baud() != before || self.new_baud;
+    }
+
+    pub(crate) fn line_state(&self) -> LineState {
+        // V.250 §6.2.8: with AT&C1 DCD is the carrier's, and what is a carrier here is that bytes go straight to the peer.
+        let dcd = self.settings.dcd_always || self.terminal.is_streaming();
+        LineState {
+            baud: self.line_rate,
+            autobaud: self.has_autobaud(),
+            circuits: Circuits {
+                cts: self.power,
+                dsr: self.power,
+                ri: false,
+                dcd: self.power && dcd,
+            },
         }
     }
 
@@ -640,7 +682,7 @@ impl Core {
         let before = self.baud();
         self.settings = self.saved;
         if self.baud() != before {
-            self.out.push_back(Output::Baud(self.baud()));
+            self.change_rate();
         }
         // Without a pace there is no rate to be found.
         let has_rate = self.settings.rate != 0 || self.config.pace == Pace::Fast;
@@ -715,14 +757,14 @@ fn new_terminal(model: &Model, config: &Config) -> Terminal {
 impl Settings {
     /// As the flash has them.
     fn to_text(self) -> String {
-        let flags = [self.echo, self.verbose, self.quiet].map(u8::from);
-        let [echo, verbose, quiet] = flags;
-        format!("{echo} {verbose} {quiet} {} {}", self.cmee, self.rate)
+        let flags = [self.echo, self.verbose, self.quiet, self.dcd_always].map(u8::from);
+        let [echo, verbose, quiet, dcd] = flags;
+        format!("{echo} {verbose} {quiet} {} {} {dcd}", self.cmee, self.rate)
     }
 
     fn from_text(text: &str) -> Option<Self> {
         let numbers: Option<Vec<u32>> = text.split(' ').map(|part| part.parse().ok()).collect();
-        let &[echo, verbose, quiet, cmee, rate] = numbers?.as_slice() else {
+        let &[echo, verbose, quiet, cmee, rate, dcd] = numbers?.as_slice() else {
             return None;
         };
         Some(Self {
@@ -731,6 +773,7 @@ impl Settings {
             quiet: quiet == 1,
             cmee: u8::try_from(cmee).ok().filter(|cmee| *cmee <= 2)?,
             rate,
+            dcd_always: dcd == 1,
         })
     }
 
@@ -741,6 +784,8 @@ impl Settings {
             quiet: false,
             cmee: model.defaults.cmee,
             rate: config.baud.unwrap_or(0),
+            // Inferred: AT&C1, as other vendors' modules have it (Telit, Huawei, Cinterion).
+            dcd_always: false,
         }
     }
 }

@@ -136,12 +136,18 @@ impl Module {
         self.settle();
     }
 
+    /// Its end of the serial line: rate and circuits.
+    pub fn line_state(&self) -> LineState {
+        self.core.line_state()
+    }
+
     /// What the world does to the module.
     pub fn network(&mut self, now: Instant, event: NetworkEvent) {
         self.core.now = now;
         match event {
             NetworkEvent::PowerCycle => self.core.reboot(Reboot::PowerCycle),
             NetworkEvent::FlashFull(full) => self.core.files.set_full(full),
+            NetworkEvent::HostRate { baud } => self.core.set_host_rate(baud),
             event if !self.core.power_is_on() => self.core.radio.unseen(event),
             NetworkEvent::PowerCut => self.core.reboot(Reboot::Cut),
             NetworkEvent::Crash => self.core.reboot(Reboot::Crash),

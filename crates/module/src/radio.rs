@@ -238,6 +238,7 @@ impl Radio {
             | NetworkEvent::FlashFull(_)
             | NetworkEvent::ClockSet(_)
             | NetworkEvent::ClockLost
+            | NetworkEvent::HostRate { .. }
             | NetworkEvent::CommandsFail { .. } => {}
         }
     }

@@ -268,3 +268,66 @@ fn what_the_world_does_while_the_power_is_off_is_there_afterwards() {
     bench.type_bytes(b"ATE0\rAT+CSQ\r");
     assert!(bench.text().ends_with("\r\n+CSQ: 7,0\r\n\r\nOK\r\n"));
 }
+
+#[test]
+fn without_a_rate_of_its_own_it_takes_the_hosts() {
+    let mut bench = booted("air780ep", Pace::Real);
+    let rate = |bench: &Bench| {
+        let state = bench.module.line_state();
+        (state.baud, state.autobaud)
+    };
+    assert_eq!(rate(&bench), (115_200, true));
+    let event = NetworkEvent::HostRate { baud: 9600 };
+    bench.module.network(bench.now, event.clone());
+    bench.drain();
+    assert_eq!(rate(&bench), (9600, true));
+    let asked = bench.now;
+    bench.type_bytes(b"ATE0\r");
+    bench.run(Duration::from_secs(1));
+    // The echo and OK are 11 bytes of ten bits; each takes 1041 microseconds and a fraction that is rounded away.
+    let took = bench.serial.last().unwrap().0 - asked;
+    assert!(took >= Duration::from_micros(11 * 1041), "{took:?}");
+
+    // A rate that it is given holds from the end of the reply on, whatever the host does then.
+    bench.serial.clear();
+    bench.bauds.clear();
+    bench.type_bytes(b"AT+IPR=57600\r");
+    assert_eq!(rate(&bench), (9600, false));
+    bench.run(Duration::from_secs(1));
+    assert_eq!(bench.text(), "\r\nOK\r\n");
+    assert_eq!(bench.bauds, [(6, 57_600)]);
+    bench.module.network(bench.now, event);
+    bench.drain();
+    assert_eq!(rate(&bench), (57_600, false));
+
+    // ESP-AT has one at any time.
+    let esp = booted("esp8266", Pace::Real);
+    assert_eq!(rate(&esp), (115_200, false));
+}
+
+#[test]
+fn circuits_follow_power_and_the_setting_of_dcd() {
+    let mut bench = booted("ec20", Pace::Fast);
+    let circuits = |bench: &Bench| {
+        let circuits = bench.module.line_state().circuits;
+        [circuits.cts, circuits.dsr, circuits.ri, circuits.dcd]
+    };
+    assert_eq!(circuits(&bench), [true, true, false, false]);
+    for (line, dcd) in [
+        ("AT&C", true),
+        ("AT&C1", false),
+        ("AT&C0&W", true),
+        ("AT&F", false),
+        ("ATZ", true),
+    ] {
+        bench.type_bytes(format!("{line}\r").as_bytes());
+        assert_eq!(circuits(&bench), [true, true, false, dcd], "{line}");
+    }
+    bench.type_bytes(b"AT+QPOWD\r");
+    bench.run(Duration::from_secs(30));
+    assert!(bench.off);
+    assert_eq!(circuits(&bench), [false; 4]);
+    bench.module.network(bench.now, NetworkEvent::PowerCycle);
+    bench.drain();
+    assert_eq!(circuits(&bench), [true, true, false, true], "AT&W");
+}

@@ -24,7 +24,7 @@ pub mod weather;
 pub use bench::Bench;
 pub use dice::Dice;
 pub use fault::{Fault, FaultError};
-pub use line::{Line, LineOutput};
+pub use line::{Line, LineOutput, resample};
 pub use links::{LinkOutput, Links, OwnedEvent};
 pub use rig::{InjectError, Record, Recorded, Rig};
 pub use schedule::{Edge, FAULTS_MAX, FaultId, Schedule, Status, Strike, TooMany};

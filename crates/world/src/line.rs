@@ -441,7 +441,7 @@ fn is_final(line: &[u8]) -> bool {
 }
 
 /// What a UART reads at one rate that another one has sent at another, 8N1, without a pause between the bytes.
-fn resample(bytes: &[u8], sent: u32, read: u32) -> Vec<u8> {
+pub fn resample(bytes: &[u8], sent: u32, read: u32) -> Vec<u8> {
     if sent == read {
         return bytes.to_vec();
     }

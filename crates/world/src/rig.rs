@@ -10,8 +10,8 @@ use crate::schedule::{Edge, FaultId, Schedule, Status, Strike, TooMany};
 use dialect::Model;
 use instant::Instant;
 use module::{
-    Config, LinkEvent, LinkId, Module, NetError, NetworkEvent, Output, QueryId, Registration, Sim,
-    Trace, TraceKind,
+    Config, LineState, LinkEvent, LinkId, Module, NetError, NetworkEvent, Output, QueryId,
+    Registration, Sim, Trace, TraceKind,
 };
 use std::collections::VecDeque;
 use std::fmt;
@@ -158,6 +158,11 @@ impl Rig {
     /// Which model it is.
     pub fn model(&self) -> &'static Model {
         self.module.model()
+    }
+
+    /// The module's end of the serial line: rate and circuits.
+    pub fn line_state(&self) -> LineState {
+        self.module.line_state()
     }
 
     /// What decides everything that is left to chance.

@@ -56,6 +56,10 @@ pub struct Args {
     #[arg(long, value_name = "ADDR", group = "port", value_parser = parse_address)]
     tcp: Option<SocketAddr>,
 
+    /// On a TCP port with RFC 2217 (telnet), as ser2net serves one: with rate, DTR, RTS, CTS, DSR and DCD. A plain terminal works too
+    #[arg(long, value_name = "ADDR", group = "port", value_parser = parse_address)]
+    rfc2217: Option<SocketAddr>,
+
     /// On a UART of this machine, which becomes the module
     #[arg(long, value_name = "DEV", group = "port")]
     serial: Option<String>,
@@ -495,7 +499,7 @@ async fn open_port(args: &Args, index: u16) -> Result<Port, Error> {
         }
         return Ok(Port::Stdio(Stdio::open()));
     }
-    if let Some(mut address) = args.tcp {
+    if let Some(mut address) = args.tcp.or(args.rfc2217) {
         if address.port() != 0 {
             let port = address
                 .port()
@@ -503,7 +507,13 @@ async fn open_port(args: &Args, index: u16) -> Result<Port, Error> {
                 .ok_or("--count goes beyond port 65535")?;
             address.set_port(port);
         }
-        return Ok(Port::Tcp(TcpPort::listen(address).await?));
+        let port = TcpPort::listen(address).await?;
+        return Ok(Port::Tcp(if args.rfc2217.is_some() {
+            let version = env!("CARGO_PKG_VERSION");
+            port.with_rfc2217(&format!("modemq {version} {}", args.model.title))
+        } else {
+            port
+        }));
     }
     let link = match &args.pty {
         Some(Some(link)) => link.clone(),
