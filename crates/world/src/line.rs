@@ -30,6 +30,8 @@ pub enum LineOutput {
 const OVERRUN_WINDOW: Duration = Duration::from_millis(10);
 /// Bytes of a line that are kept to tell what it is.
 const LINE_MAX: usize = 4096;
+/// Command lines that follow each other faster do not wait for the answers between them.
+const PIPELINED: Duration = Duration::from_secs(1);
 /// Faults that wait for a reply.
 const ARMED_MAX: usize = 256;
 
@@ -71,9 +73,11 @@ struct Talk {
     typed: Vec<u8>,
     /// What the module has got and not echoed.
     echo: VecDeque<u8>,
-    /// A command was sent, and its final result has not come.
-    awaits: bool,
-    /// Of its reply something has come.
+    /// Commands that were sent, and whose final results have not come.
+    awaits: u32,
+    /// When the last one was.
+    asked: Instant,
+    /// Of the reply to the first of them something has come.
     replies: bool,
     /// This reply is lost.
     loses: bool,
@@ -283,9 +287,15 @@ impl Line {
             if line.is_empty() {
                 continue;
             }
-            self.talk.awaits = true;
-            self.talk.replies = false;
-            self.talk.loses = false;
+            if self.now.since(self.talk.asked) < PIPELINED {
+                self.talk.awaits = self.talk.awaits.saturating_add(1);
+            } else {
+                // The host has its answer, or has given it up.
+                self.talk.awaits = 1;
+                self.talk.replies = false;
+                self.talk.loses = false;
+            }
+            self.talk.asked = self.now;
             let part = bytes[from..=at].to_vec();
             from = at + 1;
             self.out.push_back(LineOutput::ToModule(part));
@@ -304,7 +314,7 @@ impl Line {
             said.push(self.garble(byte));
             return;
         }
-        if self.talk.awaits && !self.talk.replies {
+        if self.talk.awaits > 0 && !self.talk.replies {
             self.talk.replies = true;
             self.begin_reply(said);
         }
@@ -325,13 +335,15 @@ impl Line {
             return;
         }
         if is_final(&line) {
-            self.talk.awaits = false;
+            self.talk.awaits = self.talk.awaits.saturating_sub(1);
             self.talk.replies = false;
             self.talk.loses = false;
             self.talk.in_frame = false;
-            self.talk.echo.clear();
+            if self.talk.awaits == 0 {
+                self.talk.echo.clear();
+            }
             self.insert(UrcPlace::Glued, said);
-        } else if self.talk.awaits {
+        } else if self.talk.awaits > 0 {
             self.insert(UrcPlace::InsideReply, said);
         } else {
             self.talk.in_frame = false;
@@ -370,7 +382,7 @@ impl Line {
     }
 
     fn report_between_frames(&mut self) {
-        if !self.talk.awaits && !self.talk.in_frame && self.talk.echo.is_empty() {
+        if self.talk.awaits == 0 && !self.talk.in_frame && self.talk.echo.is_empty() {
             let mut said = Vec::new();
             self.insert(UrcPlace::Now, &mut said);
             self.send(&said);
@@ -646,6 +658,17 @@ mod tests {
         rig.host("AT+CREG?\r");
         rig.module("AT+CREG?\r\r\n+CREG: 0,1\r\n\r\nOK\r\n\r\n+CGEV: X\r\n");
         assert_eq!(rig.heard(), "AT+CREG?\\r\\r\\n+CGEV: X\\r\\n");
+    }
+
+    #[test]
+    fn commands_that_are_typed_at_once_have_a_reply_each() {
+        let mut rig = Rig::new(&["urc +X inside-reply", "lost-reply"]);
+        rig.host("ATE0\rAT+CSQ\rAT+CREG?\r");
+        rig.module("ATE0\r\r\nOK\r\n\r\n+CSQ: 24,0\r\n\r\nOK\r\n\r\n+CREG: 0,1\r\n\r\nOK\r\n");
+        assert_eq!(
+            rig.heard(),
+            "ATE0\\r\\r\\n+CSQ: 24,0\\r\\n\\r\\n+X\\r\\n\\r\\nOK\\r\\n\\r\\n+CREG: 0,1\\r\\n\\r\\nOK\\r\\n"
+        );
     }
 
     #[test]

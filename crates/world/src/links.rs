@@ -133,6 +133,8 @@ struct Query {
     host: String,
     /// When it goes on; `None`: it has, and waits for the answer.
     due: Option<Instant>,
+    /// When the resolver gives up.
+    end: Instant,
 }
 
 impl Links {
@@ -176,6 +178,7 @@ impl Links {
                     id: query,
                     host,
                     due: Some(now + slow),
+                    end: now + slow + PATIENCE,
                 });
             }
             other => return Some(other),
@@ -193,8 +196,9 @@ impl Links {
         match link.phase {
             // The server hears nothing more of it, and is not heard.
             Phase::Dead => {}
+            // It is over on both sides; until then the module's own end is still on its way.
             Phase::Closing => {
-                if !matches!(event, LinkEvent::Data(_)) {
+                if !matches!(event, LinkEvent::Data(_) | LinkEvent::Opened(_)) {
                     self.open.remove(&id.0);
                 }
             }
@@ -323,7 +327,7 @@ impl Links {
         });
         let names = self.queries.iter().map(|query| {
             let stalled = self.stalls_names(&query.host);
-            query.due.filter(|_| !stalled)
+            query.due.map(|due| if stalled { query.end } else { due })
         });
         links.chain(names).flatten().min()
     }
@@ -452,8 +456,9 @@ impl Links {
         }
         let mut index = 0;
         while let Some(query) = self.queries.get(index) {
-            let (id, host) = (query.id, query.host.clone());
-            if query.due.is_none_or(|due| due > now) || self.stalls_names(&host) {
+            let (id, host, end) = (query.id, query.host.clone(), query.end);
+            let stalled = self.stalls_names(&host) && end > now;
+            if query.due.is_none_or(|due| due > now) || stalled {
                 index += 1;
                 continue;
             }
@@ -461,7 +466,7 @@ impl Links {
                 .faults
                 .iter()
                 .any(|active| active.fault.what == What::DnsFail && active.is_host(&host));
-            if fails {
+            if fails || self.stalls_names(&host) {
                 self.queries.remove(index);
                 self.out
                     .push_back(LinkOutput::Resolved(id, Err(NetError::Dns)));

@@ -4,9 +4,9 @@ use super::Error;
 use super::module::weather;
 use clap::Args as ClapArgs;
 use std::process::ExitCode;
-use world::Weather;
 use world::fault::{ALIASES, Layer, WORDS, Word};
 use world::weather::BUILT_IN;
+use world::{Fault, Weather};
 
 /// List the words for what can break, and the weathers; or show one
 #[derive(ClapArgs, Debug)]
@@ -124,6 +124,10 @@ One line is one fault:
 Times are `500ms`, `20s`, `5m`, `1h30m`; shares are `5%` or `0.1%`. A seed decides everything that is left to chance: the same seed, the same bytes. Every fault
 draws from a stream of its own, so that another one beside it changes nothing. Each that strikes, and its end, is a note in the trace.
 
+A fault that lasts is there until it is over, cleared, or the world is healed; what it held back then goes on at once. `broker-up` ends all faults of the
+connections, `signal-back` those of the signal, and `power-cut` wakes a module that hangs. `--record FILE` writes all that went in and out, and
+`modemq replay FILE` plays it again byte for byte.
+
 A weather is a file of such lines (`#` begins a comment): `--weather night-train`, or `--weather my.weather`. What a model cannot have is left out.
 The words are those of toxiproxy and `tc netem` where these have one.
 ";
@@ -142,8 +146,12 @@ fn one(name: &str) -> Result<String, Error> {
         let same = alias
             .map(|_| format!("{name}: {meaning}\n"))
             .unwrap_or_default();
+        // A weather may have the name of a word.
+        let weather = Weather::text_of(name)
+            .map(|text| format!("\nThe weather of this name:\n{text}"))
+            .unwrap_or_default();
         return Ok(format!(
-            "{same}{}\n  {}\n  such as: {}\n",
+            "{same}{}\n  {}\n  such as: {}\n{weather}",
             synopsis(word),
             word.about,
             word.example
@@ -152,8 +160,11 @@ fn one(name: &str) -> Result<String, Error> {
     if let Some(text) = Weather::text_of(name) {
         return Ok(text.into());
     }
-    let weather =
-        weather(name).map_err(|error| error.to_string().replace("--weather ", "no word, and "))?;
+    let weather = weather(name).map_err(|error| {
+        let unknown = name.parse::<Fault>().err();
+        let unknown = unknown.map(|error| error.problem).unwrap_or_default();
+        format!("{unknown}; and {error}")
+    })?;
     let lines = weather.faults.iter().map(|fault| format!("{fault}\n"));
     Ok(format!(
         "# {}\n{}",

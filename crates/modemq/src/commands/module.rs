@@ -392,7 +392,7 @@ fn rig(args: &Args, index: u16, header: &Header, trace: bool) -> Rig {
 fn faults(args: &Args) -> Result<Vec<Fault>, Error> {
     let mut faults = Vec::new();
     for name in &args.weather {
-        let weather = weather(name)?;
+        let weather = weather(name).map_err(|error| format!("--weather {error}"))?;
         let here = |fault: &Fault| fault.check(args.model).is_ok();
         faults.extend(weather.faults.into_iter().filter(here));
     }
@@ -419,7 +419,7 @@ pub fn weather(name: &str) -> Result<Weather, Error> {
             .map(|(name, _)| *name)
             .collect();
         format!(
-            "--weather {name}: no weather of that name ({}), and no file: {error}",
+            "{name}: no weather of that name ({}), and no file: {error}",
             names.join(", ")
         )
     })?;

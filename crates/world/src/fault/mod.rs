@@ -237,6 +237,12 @@ impl Fault {
                 word.name, model.title
             ));
         }
+        if self.what == What::FlashFull && model.limits.flash == 0 {
+            return Err(format!(
+                "flash-full is for modules with files, and the {} has none",
+                model.title
+            ));
+        }
         Ok(())
     }
 
