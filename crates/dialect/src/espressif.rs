@@ -30,6 +30,12 @@ pub fn has_lead(text: &[u8]) -> bool {
 
 /// `ready`
 pub const READY: Line = Line::new("ready", &[Lit("ready")], "The module has booted.");
+/// `Bin version:<version>`
+pub const VERSION: Line = Line::new(
+    "Bin version",
+    &[Lit("Bin version:"), Bare("version")],
+    "The firmware, in the answer to AT+GMR.",
+);
 /// `busy p...`
 pub const BUSY: Line = Line::new(
     "busy p...",
@@ -534,7 +540,7 @@ pub const COMMON: &[&Command] = &[
     &Command::new("E", "Echo of commands", "2.2").set(&[Param::one_of("echo", &[0, 1])]),
     &Command::new("+RST", "Restart", "2.2: OK, ready; MAME: also while a command runs. The boot loader's output, at 74880 bit/s, is left out").execute().replies(&[&READY]),
     &Command::new("+RESTORE", "Forget what is saved, and restart", "2.2").execute().replies(&[&READY]),
-    &Command::new("+GMR", "Versions", "field: a log of the last release for the ESP8266").execute(),
+    &Command::new("+GMR", "Versions", "field: a log of the last release for the ESP8266").execute().replies(&[&VERSION]),
     &Command::new("+CMD", "Every command with its forms", "2.2").read().replies(&[&Line::new("+CMD", &[Lit("+CMD:"), Int("index"), Lit(","), Quoted("AT command name"), Lit(","), Int("test"), Lit(","), Int("query"), Lit(","), Int("set"), Lit(","), Int("execute")], "1 where the form exists.")]),
     &Command::new("+UART", "Rate of the serial line, kept", "MAME: as UART_DEF").set(UART).read().replies(&[&Line::new("+UART", &[Lit("+UART:"), Bare("settings")], "Rate, data bits, stop bits, parity, flow control.")]),
     &Command::new("+UART_CUR", "Rate of the serial line", "2.2").set(UART).read().replies(&[&Line::new("+UART_CUR", &[Lit("+UART_CUR:"), Bare("settings")], "Rate, data bits, stop bits, parity, flow control.")]),

@@ -43,6 +43,52 @@ pub const CFUN: Line = Line::new(
     &[Lit("+CFUN: "), Int("fun")],
     "0 minimum, 1 full, 4 flight mode.",
 );
+/// The four lines of a registration command. An answer has `<n>` before `<stat>` and a report has not: their number of
+/// numbers tells them apart.
+macro_rules! registration {
+    ($name:literal: $read:ident, $read_at:ident, $report:ident, $report_at:ident) => {
+        #[doc = concat!("`", $name, ": <n>,<stat>`")]
+        pub const $read: Line = Line::new(
+            concat!($name, " (read)"),
+            &[Lit(concat!($name, ": ")), Int("n"), Lit(","), Int("stat")],
+            "The answer: 1 registered, 5 roaming, 0 not, 2 searching, 3 denied.",
+        );
+        #[doc = concat!("`", $name, ": <n>,<stat>,<place>`")]
+        pub const $read_at: Line = Line::new(
+            concat!($name, " (read, with the cell)"),
+            &[
+                Lit(concat!($name, ": ")),
+                Int("n"),
+                Lit(","),
+                Int("stat"),
+                Lit(","),
+                Bare("place"),
+            ],
+            "The same, with area, cell and access technology.",
+        );
+        #[doc = concat!("`", $name, ": <stat>`")]
+        pub const $report: Line = Line::new(
+            $name,
+            &[Lit(concat!($name, ": ")), Int("stat")],
+            "The registration changed; after n 1.",
+        );
+        #[doc = concat!("`", $name, ": <stat>,\"<place>`")]
+        pub const $report_at: Line = Line::new(
+            concat!($name, " (with the cell)"),
+            &[
+                Lit(concat!($name, ": ")),
+                Int("stat"),
+                Lit(",\""),
+                Bare("place"),
+            ],
+            "The registration or the cell changed; after n 2 and more.",
+        );
+    };
+}
+registration!("+CREG": CREG_READ, CREG_READ_AT, CREG, CREG_AT);
+registration!("+CGREG": CGREG_READ, CGREG_READ_AT, CGREG, CGREG_AT);
+registration!("+CEREG": CEREG_READ, CEREG_READ_AT, CEREG, CEREG_AT);
+
 /// `+CGATT: <state>`
 pub const CGATT: Line = Line::new(
     "+CGATT",
@@ -113,15 +159,18 @@ pub const COMMANDS: &[&Command] = &[
     &Command::new("+CREG", "Registration, circuit domain", "3GPP TS 27.007 §7.2; Luat AT manual, Network_service/CREG")
         .set(&[Param::int("n", 0, 3).optional()])
         .read()
-        .test(&["+CREG:(0,1,2,3)"]),
+        .test(&["+CREG:(0,1,2,3)"])
+        .replies(&[&CREG_READ, &CREG_READ_AT, &CREG, &CREG_AT]),
     &Command::new("+CGREG", "Registration, GPRS", "3GPP TS 27.007 §10.1.20; Luat AT manual, GPRS/CGREG")
         .set(N_0_5)
         .read()
-        .test(&["+CGREG:(0,1,2,3,4,5)"]),
+        .test(&["+CGREG:(0,1,2,3,4,5)"])
+        .replies(&[&CGREG_READ, &CGREG_READ_AT, &CGREG, &CGREG_AT]),
     &Command::new("+CEREG", "Registration, EPS", "3GPP TS 27.007 §10.1.22; Luat AT manual, Network_service/CEREG")
         .set(N_0_5)
         .read()
-        .test(&["+CEREG: (0,1,2,3,4,5)"]),
+        .test(&["+CEREG: (0,1,2,3,4,5)"])
+        .replies(&[&CEREG_READ, &CEREG_READ_AT, &CEREG, &CEREG_AT]),
     &Command::new("+CGATT", "Attach to packet service", "3GPP TS 27.007 §10.1.9; Luat AT manual, GPRS/CGATT")
         .set(&[Param::one_of("state", &[0, 1])])
         .read()

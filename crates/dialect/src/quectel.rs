@@ -297,6 +297,12 @@ pub const CGPADDR: Line = Line::new(
 
 /// `+CFUN: 1`, after power-on
 pub const FULL: Line = Line::new("+CFUN", &[Lit("+CFUN: 1")], "The radio is on.");
+/// `Leaving the BROM`
+pub const BROM: Line = Line::new(
+    "Leaving the BROM",
+    &[Lit("Leaving the BROM")],
+    "The end of what a BC26's boot loader prints.",
+);
 /// `APP RDY`
 pub const APP_RDY: Line = Line::new("APP RDY", &[Lit("APP RDY")], "The module has booted.");
 /// `+CGSN: <number>`
@@ -741,7 +747,8 @@ pub const BC26: &[&Command] = &[
             "+CGDCONT: (1-15),\"IPV4V6\",,,(0-2),(0-4),(0),,,,,,(0,1),,(0,1)",
             "+CGDCONT: (1-15),\"Non-IP\",,,(0-2),(0-4),(0),,,,,,(0,1),,(0,1)",
         ]),
-    &Command::new("+CEREG", "Registration", "BC26 AT §3.12").set(&[Param::int("n", 0, 5)]).read().test(&["+CEREG: (0-5)"]),
+    &Command::new("+CEREG", "Registration", "BC26 AT §3.12").set(&[Param::int("n", 0, 5)]).read().test(&["+CEREG: (0-5)"])
+        .replies(&[&crate::network::CEREG_READ, &crate::network::CEREG_READ_AT, &crate::network::CEREG, &crate::network::CEREG_AT]),
     &Command::new("+CSCON", "Signalling connection", "BC26 AT §3.13. Inferred: connected while a link is open").set(&[Param::one_of("n", &[0, 1])]).read().test(&["+CSCON: (0,1)"]).replies(&[&CSCON]),
     &Command::new("+CBC", "Supply voltage", "BC26 AT §3.23").execute().test(&["+CBC: (0-2),(0-100),(voltage)"]).replies(&[&CBC]),
     &Command::new("+CTZR", "Time zone reports", "BC26 AT §3.27; accepted").set(&[Param::one_of("onoff", &[0, 1])]).read().test(&["+CTZR: (0,1)"]),

@@ -69,52 +69,94 @@ impl Line {
     pub fn parse<'a>(&self, text: &'a [u8]) -> Option<Values<'a>> {
         let mut rest = text;
         let mut values = Values::new();
-        for (index, piece) in self.pieces.iter().enumerate() {
-            let next = self.pieces.get(index + 1);
-            let value = match piece {
-                Piece::Lit(literal) => {
-                    rest = rest.strip_prefix(literal.as_bytes())?;
-                    continue;
-                }
-                Piece::Int(_) => {
-                    let digits = rest
-                        .iter()
-                        .take_while(|byte| byte.is_ascii_digit() || **byte == b'-')
-                        .count();
-                    let number = wire::parse_int(&rest[..digits])?;
-                    rest = &rest[digits..];
-                    Value::Int(number)
-                }
-                Piece::Quoted(_) => {
-                    rest = rest.strip_prefix(b"\"")?;
-                    // The string is raw, so it ends where the quote and what must follow it stand.
-                    let end = match next {
-                        Some(Piece::Lit(literal)) => find_quote_then(rest, literal.as_bytes())?,
-                        _ => rest.len().checked_sub(1).filter(|&at| rest[at] == b'"')?,
-                    };
-                    let value = Value::Text(&rest[..end]);
-                    rest = &rest[end + 1..];
-                    value
-                }
-                Piece::Bare(_) => {
-                    let end = match next {
-                        Some(Piece::Lit(literal)) => find(rest, literal.as_bytes())?,
-                        _ => rest.len(),
-                    };
-                    let value = Value::Text(&rest[..end]);
-                    rest = &rest[end..];
-                    value
-                }
-                Piece::Sized(_) => {
-                    let len = last_int(&values)?;
-                    let value = Value::Text(rest.get(..len)?);
-                    rest = &rest[len..];
-                    value
-                }
-            };
-            values.push(value);
+        for index in 0..self.pieces.len() {
+            self.read_piece(index, &mut rest, &mut values)?;
         }
         rest.is_empty().then_some(values)
+    }
+
+    /// Reads a line whose end is missing: of its [`Piece::Sized`] the last value has what is there. `None` of other lines, and
+    /// when not even its beginning is there.
+    pub fn parse_cut<'a>(&self, text: &'a [u8]) -> Option<Values<'a>> {
+        let mut rest = text;
+        let mut values = Values::new();
+        for (index, piece) in self.pieces.iter().enumerate() {
+            if matches!(piece, Piece::Sized(_)) {
+                let len = last_int(&values)?.min(rest.len());
+                values.push(Value::Text(&rest[..len]));
+                return Some(values);
+            }
+            self.read_piece(index, &mut rest, &mut values)?;
+        }
+        None
+    }
+
+    /// How many bytes the whole line has, as its beginning says: of a line with a [`Piece::Sized`], once `text` reaches the
+    /// first of those bytes. Until then, and of any other line, `None`.
+    pub fn length(&self, text: &[u8]) -> Option<usize> {
+        let mut rest = text;
+        let mut values = Values::new();
+        for (index, piece) in self.pieces.iter().enumerate() {
+            if matches!(piece, Piece::Sized(_)) {
+                let tail = self.pieces[index + 1..].iter().map(|piece| match piece {
+                    Piece::Lit(literal) => literal.len(),
+                    _ => 0,
+                });
+                let head = text.len() - rest.len();
+                return head
+                    .checked_add(last_int(&values)?)?
+                    .checked_add(tail.sum());
+            }
+            self.read_piece(index, &mut rest, &mut values)?;
+        }
+        None
+    }
+
+    /// Reads one piece off `rest`.
+    fn read_piece<'a>(
+        &self,
+        index: usize,
+        rest: &mut &'a [u8],
+        values: &mut Values<'a>,
+    ) -> Option<()> {
+        let text = *rest;
+        let next = self.pieces.get(index + 1);
+        let (value, used) = match self.pieces[index] {
+            Piece::Lit(literal) => {
+                *rest = text.strip_prefix(literal.as_bytes())?;
+                return Some(());
+            }
+            Piece::Int(_) => {
+                let digits = text
+                    .iter()
+                    .take_while(|byte| byte.is_ascii_digit() || **byte == b'-')
+                    .count();
+                (Value::Int(wire::parse_int(&text[..digits])?), digits)
+            }
+            Piece::Quoted(_) => {
+                let inner = text.strip_prefix(b"\"")?;
+                // The string is raw, so it ends where the quote and what must follow it stand.
+                let end = match next {
+                    Some(Piece::Lit(literal)) => find_quote_then(inner, literal.as_bytes())?,
+                    _ => inner.len().checked_sub(1).filter(|&at| inner[at] == b'"')?,
+                };
+                (Value::Text(&inner[..end]), end + 2)
+            }
+            Piece::Bare(_) => {
+                let end = match next {
+                    Some(Piece::Lit(literal)) => find(text, literal.as_bytes())?,
+                    _ => text.len(),
+                };
+                (Value::Text(&text[..end]), end)
+            }
+            Piece::Sized(_) => {
+                let len = last_int(values)?;
+                (Value::Text(text.get(..len)?), len)
+            }
+        };
+        values.push(value);
+        *rest = &text[used..];
+        Some(())
     }
 }
 
@@ -183,6 +225,20 @@ mod tests {
         MESSAGE.write(&values, &mut |part| written.extend_from_slice(part));
         assert_eq!(written, b"+MSUB: \"a/b\",8 byte,{\r\n \"x\"\n");
         assert_eq!(MESSAGE.parse(&written).unwrap().as_slice(), values);
+    }
+
+    #[test]
+    fn the_beginning_of_a_line_says_how_long_it_is() {
+        let whole = b"+MSUB: \"a/b\",8 byte,{\r\n \"x\"\n";
+        let head = whole.len() - 8;
+        assert_eq!(MESSAGE.length(&whole[..head - 1]), None);
+        assert_eq!(MESSAGE.length(&whole[..head]), Some(whole.len()));
+        assert_eq!(MESSAGE.length(whole), Some(whole.len()));
+        assert_eq!(MESSAGE.length(b"+MSUB: 0"), None);
+        let cut = MESSAGE.parse_cut(&whole[..head + 3]).unwrap();
+        assert_eq!(cut.text(2), b"{\r\n");
+        assert_eq!(MESSAGE.parse_cut(&whole[..head - 1]), None);
+        assert_eq!(MESSAGE.length(b"+MSUB: \"a\",-8 byte,"), None);
     }
 
     #[test]
