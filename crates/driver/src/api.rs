@@ -1,0 +1,523 @@
+//! What goes into a driver and what comes out of it.
+
+use core::fmt;
+use core::time::Duration;
+
+/// Quality of service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum QoS {
+    /// 0: at most once.
+    #[default]
+    AtMostOnce,
+    /// 1: at least once.
+    AtLeastOnce,
+    /// 2: exactly once.
+    ExactlyOnce,
+}
+
+impl QoS {
+    /// 0, 1 or 2.
+    pub const fn level(self) -> u8 {
+        self as u8
+    }
+
+    /// The quality of this number; `None` above 2.
+    pub const fn from_level(level: u8) -> Option<Self> {
+        match level {
+            0 => Some(Self::AtMostOnce),
+            1 => Some(Self::AtLeastOnce),
+            2 => Some(Self::ExactlyOnce),
+            _ => None,
+        }
+    }
+}
+
+/// What the driver works in. Everything that it holds is in here or in [`Driver`](crate::Driver) itself.
+#[derive(Debug)]
+pub struct Memory<'a> {
+    /// The line that is being received: as long as the longest message that is to be taken, with its topic and 32 bytes more
+    /// (twice the message and that on a BC26). What is longer is cut, and [`Message::lack`] says so.
+    pub line: &'a mut [u8],
+    /// The command line that is being sent: 256 bytes, or as long as client id, user name and password together and 32 more.
+    pub command: &'a mut [u8],
+    /// The message that is being published, with its topic. It is kept until its outcome is known.
+    pub outbox: &'a mut [u8],
+    /// The topics that are subscribed to, each with 6 bytes more.
+    pub topics: &'a mut [u8],
+}
+
+/// Where to connect, and as whom. The strings are the caller's, and are typed as they are: Huawei's, Aliyun's and ThingsBoard's
+/// credentials are nothing special.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// The broker's name or address.
+    pub host: &'a str,
+    /// Its port.
+    pub port: u16,
+    /// Client identifier.
+    pub client_id: &'a str,
+    /// User name.
+    pub username: Option<&'a str>,
+    /// Password.
+    pub password: Option<&'a str>,
+    /// Keep alive in seconds, 1 to 3600.
+    pub keep_alive: u16,
+    /// A clean session: the broker forgets the client when the connection ends.
+    pub clean_session: bool,
+    /// Last will.
+    pub will: Option<Will<'a>>,
+    /// The PIN of the SIM, typed when it asks for one, once for each connect: a wrong one is not tried again.
+    pub pin: Option<&'a str>,
+    /// The access point of the mobile network; `None`: what the SIM's operator gives.
+    pub apn: Option<Apn<'a>>,
+    /// The Wi-Fi access point; `None`: the one that the module joins by itself.
+    pub wifi: Option<Wifi<'a>>,
+    /// Can the caller reset the module? Then the last rung is [`Event::Reset`], and otherwise a command, which a module that
+    /// hears nothing does not hear.
+    pub reset_pin: bool,
+    /// How long the driver waits.
+    pub patience: Patience,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            host: "",
+            port: 1883,
+            client_id: "",
+            username: None,
+            password: None,
+            keep_alive: 60,
+            clean_session: true,
+            will: None,
+            pin: None,
+            apn: None,
+            wifi: None,
+            reset_pin: false,
+            patience: Patience::default(),
+        }
+    }
+}
+
+/// A last will.
+#[derive(Clone, Copy, Debug)]
+pub struct Will<'a> {
+    /// Its topic.
+    pub topic: &'a str,
+    /// Its message.
+    pub payload: &'a str,
+    /// Its quality of service.
+    pub qos: QoS,
+    /// Does the broker keep it?
+    pub retain: bool,
+}
+
+/// An access point of the mobile network.
+#[derive(Clone, Copy, Debug)]
+pub struct Apn<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// User name; may be empty.
+    pub username: &'a str,
+    /// Password; may be empty.
+    pub password: &'a str,
+}
+
+/// A Wi-Fi access point.
+#[derive(Clone, Copy, Debug)]
+pub struct Wifi<'a> {
+    /// Its name.
+    pub ssid: &'a str,
+    /// Its password; empty when it is open.
+    pub password: &'a str,
+}
+
+/// How long the driver waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Before the second attempt to recover. Each further wait is twice as long, give or take a quarter.
+    pub first_wait: Duration,
+    /// The longest wait between two attempts.
+    pub longest_wait: Duration,
+    /// How often an idle module is asked whether it is still logged in: a report of the end may have been lost.
+    pub check: Duration,
+    /// Nothing is typed so long after a final result: a second copy of it falls into this gap.
+    pub gap: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            first_wait: Duration::from_secs(1),
+            longest_wait: Duration::from_secs(60),
+            check: Duration::from_secs(60),
+            gap: Duration::from_millis(20),
+        }
+    }
+}
+
+/// The name of a request, for its event. Numbers begin again after 65,535 requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token(pub u16);
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The broker has acknowledged it.
+    Delivered,
+    /// QoS 0: the module has handed it over to the network.
+    Sent,
+    /// The broker does not have it.
+    Refused(Refusal),
+    /// Nobody knows: the answer or the link was lost meanwhile. A message with QoS 1 or 2 is kept, and
+    /// [`Driver::republish`](crate::Driver::republish) sends it again. No module lets the host choose packet identifier or DUP, so
+    /// the broker takes it for another message: it may then have it twice, with QoS 2 as well.
+    Unknown,
+}
+
+/// Who refused, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The module: `ERROR`, or this code of `+CME ERROR`.
+    Module(Option<u16>),
+    /// The broker: the code of its CONNACK, or 128 of its SUBACK.
+    Broker(u8),
+    /// The link was lost before the request was typed.
+    NotConnected,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Module(None) => f.write_str("the module answered ERROR"),
+            Self::Module(Some(code)) => write!(f, "the module answered +CME ERROR: {code}"),
+            Self::Broker(1) => f.write_str("the broker does not speak this version of MQTT"),
+            Self::Broker(2) => f.write_str("the broker refused the client identifier"),
+            Self::Broker(3) => f.write_str("the broker's service is unavailable"),
+            Self::Broker(4) => f.write_str("the broker refused user name or password"),
+            Self::Broker(5) => f.write_str("the broker did not authorize the client"),
+            Self::Broker(128) => f.write_str("the broker refused the subscription"),
+            Self::Broker(code) => write!(f, "the broker refused with code {code}"),
+            Self::NotConnected => f.write_str("the link was lost before it was typed"),
+        }
+    }
+}
+
+/// Why there is no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The module answers nothing, or nothing that can be understood.
+    Silent,
+    /// The module started anew.
+    Rebooted,
+    /// No SIM, a SIM that is broken, or one that wants a PIN that was not given.
+    Sim,
+    /// Not registered with the network.
+    NotRegistered,
+    /// No packet service, PDP context or Wi-Fi.
+    NoBearer,
+    /// The network took the PDP context or the Wi-Fi away.
+    BearerLost,
+    /// The TCP or TLS connection was not made.
+    NotOpened,
+    /// The TCP connection was closed or broke.
+    Closed,
+    /// The broker did not answer the login, or the module says no more.
+    NotLoggedIn,
+    /// The broker refused the login, with this code of CONNACK when the module shows it.
+    Refused(u8),
+    /// A subscription or a message was not acknowledged in time.
+    Unanswered,
+    /// The module says, being asked, that it is not logged in.
+    NotConnected,
+    /// The module refused to be configured so.
+    Configuration,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Silent => "the module does not answer",
+            Self::Rebooted => "the module started anew",
+            Self::Sim => "the SIM is not usable",
+            Self::NotRegistered => "not registered with the network",
+            Self::NoBearer => "no packet service, PDP context or Wi-Fi",
+            Self::BearerLost => "the network took the PDP context or the Wi-Fi away",
+            Self::NotOpened => "the broker cannot be reached",
+            Self::Closed => "the connection was closed",
+            Self::NotLoggedIn => "the broker did not answer the login",
+            Self::Refused(code) => return write!(f, "{}", Refusal::Broker(*code)),
+            Self::Unanswered => "the broker did not acknowledge in time",
+            Self::NotConnected => "the module says that it is not logged in",
+            Self::Configuration => "the module refused a setting",
+        })
+    }
+}
+
+/// What the driver does to recover, from the cheapest to the dearest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rung {
+    /// Subscribe again.
+    Resubscribe,
+    /// Log in again on the open TCP connection.
+    Reconnect,
+    /// Close and open the TCP connection, and log in.
+    Reopen,
+    /// Deactivate and activate the PDP context; leave and join the access point.
+    Reactivate,
+    /// Radio off and on: `AT+CFUN`, or `AT+CWMODE`.
+    Radio,
+    /// Reset by the pin, or by a command.
+    Reset,
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resubscribe => "subscribe again",
+            Self::Reconnect => "log in again",
+            Self::Reopen => "open the connection again",
+            Self::Reactivate => "activate the bearer again",
+            Self::Radio => "switch the radio off and on",
+            Self::Reset => "reset the module",
+        })
+    }
+}
+
+/// Where the driver stands on its ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// What it will do.
+    pub rung: Rung,
+    /// Which attempt on this rung, from 1.
+    pub attempt: u8,
+    /// Why.
+    pub why: Why,
+    /// How long it waits before.
+    pub wait: Duration,
+}
+
+/// A message that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message<'d> {
+    /// Its topic.
+    pub topic: &'d [u8],
+    /// Its payload: any bytes.
+    pub payload: &'d [u8],
+    /// Whether something is missing.
+    pub lack: Lack,
+}
+
+/// Whether something of a message is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// Nothing.
+    Nothing,
+    /// So many bytes, for which [`Memory::line`] had no room.
+    Bytes(usize),
+    /// Perhaps: it is as long as the model's longest report. A longer message is cut by Luat's and Quectel's, and continued in
+    /// further messages by Espressif's.
+    Perhaps,
+}
+
+/// What can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Query {
+    /// Signal strength.
+    Signal,
+    /// Registration with the network.
+    Registration,
+    /// The SIM's number.
+    Iccid,
+    /// The module's number; with Wi-Fi its MAC address.
+    Imei,
+    /// The firmware.
+    Firmware,
+    /// The model.
+    Model,
+    /// The network's time, as the module writes it.
+    Time,
+}
+
+/// An answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer<'d> {
+    /// Signal strength: 0 to 31 as in `+CSQ` (−113 to −51 dBm in steps of 2), 99 unknown; with Wi-Fi in dBm, below 0.
+    Signal(i16),
+    /// `<stat>` of 3GPP TS 27.007 §7.2: 1 home, 5 roaming, 0 not, 2 searching, 3 denied.
+    Registration(u8),
+    /// What the module wrote.
+    Text(&'d str),
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'d> {
+    /// A message came.
+    Message(Message<'d>),
+    /// Logged in, and subscribed to everything.
+    Connected,
+    /// Logged out, as asked.
+    Disconnected,
+    /// The connection is lost. The driver recovers by itself.
+    Lost(Why),
+    /// The driver is about to do this.
+    Recovering(Recovery),
+    /// Logged in and subscribed again.
+    Recovered,
+    /// What became of a message.
+    Published(Token, Outcome),
+    /// What became of a subscription.
+    Subscribed(Token, Result<(), Refusal>),
+    /// A subscription has ended.
+    Unsubscribed(Token),
+    /// The answer to a query.
+    Answer(Query, Answer<'d>),
+    /// A query has no answer.
+    Unanswered(Query),
+    /// A line that a raw command printed.
+    Line(&'d [u8]),
+    /// A raw command has ended.
+    Done(Result<(), CommandFailure>),
+    /// Pull the module's reset pin now, as long as its manual says.
+    Reset,
+    /// So many bytes of the serial line were not to be understood.
+    Damaged(usize),
+}
+
+/// How a raw command failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandFailure {
+    /// `ERROR`, or this code of `+CME ERROR`.
+    Refused(Option<u16>),
+    /// No final result in time.
+    TimedOut,
+    /// The module started anew meanwhile.
+    Rebooted,
+}
+
+impl fmt::Display for CommandFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(code) => write!(f, "{}", Refusal::Module(*code)),
+            Self::TimedOut => f.write_str("no final result in time"),
+            Self::Rebooted => f.write_str("the module started anew meanwhile"),
+        }
+    }
+}
+
+/// Why a message is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublishError {
+    /// There is no connection.
+    NotConnected,
+    /// Another message is on its way: wait for its [`Event::Published`].
+    Busy,
+    /// The model takes so many bytes, and the message has more.
+    TooLong(usize),
+    /// The model cannot carry these bytes.
+    Bytes,
+    /// The model cannot write this topic, or it is longer than it takes.
+    Topic,
+    /// [`Memory::outbox`] has no room for it.
+    Memory,
+    /// There is no message whose outcome is unknown.
+    Nothing,
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotConnected => f.write_str("not connected"),
+            Self::Busy => f.write_str("another message is on its way"),
+            Self::TooLong(limit) => write!(f, "the model takes messages of up to {limit} bytes"),
+            Self::Bytes => f.write_str("the model cannot carry these bytes"),
+            Self::Topic => f.write_str("the model cannot write this topic"),
+            Self::Memory => f.write_str("the outbox is too small"),
+            Self::Nothing => f.write_str("no message has an unknown outcome"),
+        }
+    }
+}
+
+/// Why a subscription is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubscribeError {
+    /// The model cannot write this topic, or it is longer than it takes.
+    Topic,
+    /// [`Memory::topics`] has no room for it.
+    Memory,
+    /// It is not subscribed to.
+    Unknown,
+}
+
+impl fmt::Display for SubscribeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Topic => "the model cannot write this topic",
+            Self::Memory => "there is no room for another topic",
+            Self::Unknown => "the topic is not subscribed to",
+        })
+    }
+}
+
+/// Why a connection is not begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectError {
+    /// There is one already.
+    Busy,
+    /// Host, client identifier, user name, password or will is longer than the model takes, or cannot be written.
+    Options,
+    /// [`Memory::command`] is too small for the command of these options.
+    Memory,
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Busy => "there is a connection already",
+            Self::Options => "the model cannot write these options",
+            Self::Memory => "the command memory is too small for these options",
+        })
+    }
+}
+
+/// Why a query or a raw command is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandError {
+    /// Another one runs.
+    Busy,
+    /// The model has nothing that answers this.
+    NotOnThisModel,
+    /// [`Memory::command`] is too small, or the line holds a line end.
+    Line,
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Busy => "another command runs",
+            Self::NotOnThisModel => "the model has nothing that answers this",
+            Self::Line => "the line is too long, or holds a line end",
+        })
+    }
+}
+
+impl core::error::Error for PublishError {}
+impl core::error::Error for SubscribeError {}
+impl core::error::Error for ConnectError {}
+impl core::error::Error for CommandError {}
+
+/// What was seen on the line that belongs to nothing. Counted, never credited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Final results when no command ran: late ones, and second copies.
+    pub stray_results: u32,
+    /// Lines that are neither an answer nor a known report.
+    pub unknown_lines: u32,
+    /// Bytes that were not to be understood.
+    pub damaged_bytes: u32,
+    /// Commands whose final result did not come in time.
+    pub timeouts: u32,
+    /// Typed again to find out what the module hears.
+    pub resyncs: u32,
+}

@@ -1,0 +1,723 @@
+//! The driver: what is typed when, what a line means at this moment, and what is done when it goes wrong.
+
+mod outcome;
+mod reading;
+mod recovery;
+mod resync;
+mod stages;
+mod typing;
+
+use crate::api::*;
+use crate::family::{About, Ask, Awaited, Job, Language, PromptAt, Step, Way, Writer, language};
+use crate::lines::{Found, Lines};
+use crate::mutant::Mutant;
+use crate::store::{Interest, Outbox, Sending, Topics};
+use core::fmt;
+use core::ops::Range;
+use core::time::Duration;
+use dialect::Model;
+use instant::Instant;
+
+/// A report whose rest does not come is given up after so long.
+const STALLED: Duration = Duration::from_secs(2);
+
+/// One module at the other end of a serial port.
+pub struct Driver<'a> {
+    model: &'static Model,
+    language: &'static dyn Language,
+    mutant: Option<Mutant>,
+    now: Instant,
+    random: u64,
+
+    lines: Lines<'a>,
+    last_byte: Instant,
+    command: &'a mut [u8],
+    /// The command line that was typed last, with its end, and how much of it is out.
+    typed: usize,
+    sent: usize,
+    outbox: Outbox<'a>,
+    topics: Topics<'a>,
+
+    options: Options<'a>,
+    wanted: bool,
+    stage: Stage,
+    /// The stage does not go on before.
+    wait_until: Instant,
+    /// How often the stage has asked the same.
+    polls: u16,
+    pin_typed: bool,
+    /// What the last command read.
+    reading: Option<i64>,
+
+    pending: Option<Pending>,
+    resync: Option<Resync>,
+    /// Nothing is typed before.
+    free_at: Instant,
+    /// The module takes messages in hexadecimal digits.
+    hex: bool,
+    packet: u16,
+    token: u16,
+    query: Option<Query>,
+
+    was_online: bool,
+    online_since: Option<Instant>,
+    checked_at: Instant,
+    climb: Option<Climb>,
+    /// The module has started anew: it is set up from its echo on.
+    fresh: bool,
+
+    notes: Notes,
+    held: Option<Held>,
+    stats: Stats,
+}
+
+/// Where the driver is, from power-on to the last subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// No connection is wanted.
+    Off,
+    Echo,
+    Errors,
+    Sim,
+    Pin,
+    Apn,
+    Registration,
+    Attached,
+    Attach,
+    Close,
+    Bearer(u8),
+    Configure(u8),
+    Open,
+    Login,
+    Subscribe,
+    Online,
+    /// Before the next attempt to recover.
+    Waiting(Rung),
+    Leave,
+    RadioOff,
+    RadioOn,
+    Restart,
+    /// The caller pulls the pin.
+    Resetting,
+    Logout,
+    Hangup,
+}
+
+/// The command that is on the line.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    job: Job,
+    ask: Ask,
+    phase: Phase,
+    deadline: Instant,
+    /// The topic that it is about.
+    topic: usize,
+    id: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Its final result, or its prompt, is due.
+    Reply,
+    /// `OK` has come, and the prompt is due.
+    Prompt,
+    /// So many bytes of the data are out.
+    Data(usize),
+    /// The data is out, and its final result is due.
+    AfterData,
+    /// Its final result has come, and its report is due.
+    Report,
+}
+
+/// Finding out what the module hears.
+#[derive(Clone, Copy, Debug)]
+struct Resync {
+    asked: u8,
+    /// When the next question is typed.
+    ask_at: Instant,
+    /// The answer to the question has come.
+    answered: bool,
+    /// So has its final result: when the line has been silent until then, it is over.
+    quiet_at: Option<Instant>,
+}
+
+/// Why a command has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// By the module.
+    Refused(Option<u16>),
+    /// By the broker.
+    Broker(Option<u8>),
+    /// No final result.
+    TimedOut,
+    /// No report.
+    Unanswered,
+    /// The data is out and its fate is not known.
+    Doubtful,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Climb {
+    rung: Rung,
+    attempt: u8,
+    /// Attempts on all rungs.
+    attempts: u8,
+}
+
+/// An event without text.
+#[derive(Clone, Copy, Debug)]
+enum Note {
+    Connected,
+    Disconnected,
+    Lost(Why),
+    Recovering(Recovery),
+    Recovered,
+    Published(Token, Outcome),
+    Subscribed(Token, Result<(), Refusal>),
+    Unsubscribed(Token),
+    Unanswered(Query),
+    Done(Result<(), CommandFailure>),
+    Reset,
+    Damaged(usize),
+}
+
+/// An event whose text stands in the line that was received last.
+#[derive(Clone, Debug)]
+enum Held {
+    Message {
+        topic: Range<usize>,
+        payload: Range<usize>,
+        lack: Lack,
+    },
+    Line,
+    Answer(Query),
+}
+
+/// Events in their order. No input leads to more of them than there is room: nothing is taken while one waits.
+#[derive(Debug, Default)]
+struct Notes {
+    ring: [Option<Note>; 8],
+    first: usize,
+    len: usize,
+}
+
+impl Notes {
+    fn push(&mut self, note: Note) {
+        debug_assert!(
+            self.len < self.ring.len(),
+            "events are drained after any input"
+        );
+        if self.len < self.ring.len() {
+            self.ring[(self.first + self.len) % self.ring.len()] = Some(note);
+            self.len += 1;
+        }
+    }
+
+    fn pop(&mut self) -> Option<Note> {
+        let note = self.ring[self.first].take()?;
+        self.first = (self.first + 1) % self.ring.len();
+        self.len -= 1;
+        Some(note)
+    }
+}
+
+impl<'a> Driver<'a> {
+    /// A driver of a module that may be in any state. Nothing is typed before the first request. `seed` makes its waits differ
+    /// from those of another driver.
+    pub fn new(model: &'static Model, memory: Memory<'a>, seed: u64) -> Self {
+        let Memory {
+            line,
+            command,
+            outbox,
+            topics,
+        } = memory;
+        Self {
+            model,
+            language: language(model.family),
+            mutant: None,
+            now: Instant::ZERO,
+            random: seed,
+            lines: Lines::new(line),
+            last_byte: Instant::ZERO,
+            command,
+            typed: 0,
+            sent: 0,
+            outbox: Outbox::new(outbox),
+            topics: Topics::new(topics),
+            options: Options::default(),
+            wanted: false,
+            stage: Stage::Off,
+            wait_until: Instant::ZERO,
+            polls: 0,
+            pin_typed: false,
+            reading: None,
+            pending: None,
+            resync: None,
+            free_at: Instant::ZERO,
+            hex: false,
+            packet: 0,
+            token: 0,
+            query: None,
+            was_online: false,
+            online_since: None,
+            checked_at: Instant::ZERO,
+            climb: None,
+            fresh: false,
+            notes: Notes::default(),
+            held: None,
+            stats: Stats::default(),
+        }
+    }
+
+    /// The same with a defect.
+    #[cfg(feature = "mutants")]
+    #[must_use]
+    pub fn with_mutant(mut self, mutant: Mutant) -> Self {
+        self.mutant = Some(mutant);
+        self
+    }
+
+    /// Which model it drives.
+    pub fn model(&self) -> &'static Model {
+        self.model
+    }
+
+    /// Logged in, and subscribed to everything?
+    pub fn is_connected(&self) -> bool {
+        self.online_since.is_some()
+    }
+
+    /// May a message be published now?
+    pub fn can_publish(&self) -> bool {
+        self.is_connected() && !self.outbox.is_busy()
+    }
+
+    /// What was seen that belongs to nothing.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Connects, and keeps the connection until [`Driver::disconnect`]: [`Event::Connected`] follows, or [`Event::Recovering`]
+    /// until it does.
+    ///
+    /// # Errors
+    /// [`ConnectError`]: nothing is done then.
+    pub fn connect(&mut self, now: Instant, options: Options<'a>) -> Result<(), ConnectError> {
+        self.now = now;
+        if self.wanted || self.pending.is_some() || self.stage != Stage::Off {
+            return Err(ConnectError::Busy);
+        }
+        self.check(&options)?;
+        self.options = options;
+        self.wanted = true;
+        self.was_online = false;
+        self.pin_typed = false;
+        self.climb = None;
+        self.topics.renew();
+        self.set_up();
+        self.pump();
+        Ok(())
+    }
+
+    /// Logs out: [`Event::Disconnected`] follows.
+    pub fn disconnect(&mut self, now: Instant) {
+        self.now = now;
+        if !self.wanted {
+            return;
+        }
+        self.wanted = false;
+        let was_online = self.online_since.take().is_some();
+        self.lose_messages();
+        if self
+            .pending
+            .is_some_and(|pending| pending.phase == Phase::Report)
+        {
+            self.pending = None;
+        }
+        self.go(if was_online {
+            Stage::Logout
+        } else {
+            Stage::Hangup
+        });
+        self.pump();
+    }
+
+    /// Subscribes, now or once connected, and again after each loss: [`Event::Subscribed`] tells of the first time.
+    ///
+    /// # Errors
+    /// [`SubscribeError`]: nothing is done then.
+    pub fn subscribe(
+        &mut self,
+        now: Instant,
+        topic: &str,
+        qos: QoS,
+    ) -> Result<Token, SubscribeError> {
+        self.now = now;
+        if !self.writes_topic(topic) {
+            return Err(SubscribeError::Topic);
+        }
+        let token = self.next_token();
+        if !self.topics.put(topic.as_bytes(), qos, token) {
+            return Err(SubscribeError::Memory);
+        }
+        self.pump();
+        Ok(token)
+    }
+
+    /// Ends a subscription: [`Event::Unsubscribed`] follows.
+    ///
+    /// # Errors
+    /// [`SubscribeError::Unknown`].
+    pub fn unsubscribe(&mut self, now: Instant, topic: &str) -> Result<Token, SubscribeError> {
+        self.now = now;
+        let at = self
+            .topics
+            .find(topic.as_bytes())
+            .ok_or(SubscribeError::Unknown)?;
+        let token = self.next_token();
+        self.topics.set(at, Interest::Leaving);
+        self.topics.set_token(at, token);
+        self.pump();
+        Ok(token)
+    }
+
+    /// Publishes a message of any bytes, in the way that the model and the bytes ask for: [`Event::Published`] follows. One message
+    /// is on its way at a time.
+    ///
+    /// # Errors
+    /// [`PublishError`]: nothing is typed then.
+    pub fn publish(
+        &mut self,
+        now: Instant,
+        topic: &str,
+        payload: &[u8],
+        qos: QoS,
+        retain: bool,
+    ) -> Result<Token, PublishError> {
+        self.now = now;
+        if !self.is_connected() {
+            return Err(PublishError::NotConnected);
+        }
+        if self.outbox.is_busy() {
+            return Err(PublishError::Busy);
+        }
+        if !self.writes_topic(topic) {
+            return Err(PublishError::Topic);
+        }
+        let way = self.language.way(self.model, payload)?;
+        let inline = if way == Way::Inline { payload.len() } else { 0 };
+        if topic.len() + inline + 64 > self.command.len()
+            || !self.outbox.put(topic.as_bytes(), payload, way)
+        {
+            return Err(PublishError::Memory);
+        }
+        self.outbox.qos = qos;
+        self.outbox.retain = retain;
+        Ok(self.queue())
+    }
+
+    /// Publishes once more the message whose outcome is [`Outcome::Unknown`].
+    ///
+    /// # Errors
+    /// [`PublishError::Nothing`] when there is none, [`PublishError::NotConnected`].
+    pub fn republish(&mut self, now: Instant) -> Result<Token, PublishError> {
+        self.now = now;
+        if self.outbox.state != Sending::Doubtful {
+            return Err(PublishError::Nothing);
+        }
+        if !self.is_connected() {
+            return Err(PublishError::NotConnected);
+        }
+        Ok(self.queue())
+    }
+
+    /// Asks the module: [`Event::Answer`] or [`Event::Unanswered`] follows.
+    ///
+    /// # Errors
+    /// [`CommandError`]
+    pub fn query(&mut self, now: Instant, query: Query) -> Result<(), CommandError> {
+        self.now = now;
+        let runs = self
+            .pending
+            .is_some_and(|pending| matches!(pending.job, Job::Query(_)));
+        if self.query.is_some() || runs {
+            return Err(CommandError::Busy);
+        }
+        if self.language.question(self.model, query).is_none() {
+            return Err(CommandError::NotOnThisModel);
+        }
+        self.query = Some(query);
+        self.pump();
+        Ok(())
+    }
+
+    /// Types a command line of the caller's, without its end: [`Event::Line`] for each line of its answer and [`Event::Done`]
+    /// follow. What it changes in the module is the caller's business.
+    ///
+    /// # Errors
+    /// [`CommandError`]
+    pub fn command(
+        &mut self,
+        now: Instant,
+        line: &str,
+        patience: Duration,
+    ) -> Result<(), CommandError> {
+        self.now = now;
+        if self.pending.is_some() || self.resync.is_some() || now < self.free_at {
+            return Err(CommandError::Busy);
+        }
+        let mut writer = Writer::new(self.model, self.command);
+        if line.bytes().any(|byte| matches!(byte, b'\r' | b'\n')) || !writer.line(line.as_bytes()) {
+            return Err(CommandError::Line);
+        }
+        let len = writer.len().unwrap_or(0);
+        let ask = Ask {
+            prompt: PromptAt::Nowhere,
+            patience,
+            report: None,
+            tolerant: false,
+        };
+        self.type_line(Job::Raw, ask, len);
+        Ok(())
+    }
+
+    /// Takes bytes of the serial port, in any slicing, up to the first event; returns how many. **Drain the events, and give it
+    /// the rest.**
+    pub fn receive(&mut self, now: Instant, bytes: &[u8]) -> usize {
+        self.now = now;
+        let mut used = 0;
+        while used < bytes.len() && self.held.is_none() && self.notes.len == 0 {
+            self.last_byte = now;
+            let prompt = self.pending.is_some_and(|pending| match pending.phase {
+                Phase::Reply => pending.ask.prompt == PromptAt::First,
+                Phase::Prompt => true,
+                _ => false,
+            });
+            let (taken, found) = self
+                .lines
+                .push(&bytes[used..], prompt, self.language.sized());
+            used += taken;
+            match found {
+                Found::Nothing => {}
+                Found::Prompt => self.begin_data(),
+                Found::Line { missing } => self.line(missing),
+                Found::Damaged(bytes) => self.damaged(bytes),
+            }
+            self.pump();
+        }
+        used
+    }
+
+    /// Time has come.
+    pub fn advance(&mut self, now: Instant) {
+        self.now = now;
+        if self.lines.is_partial() && now >= self.last_byte + STALLED {
+            let bytes = self.lines.abandon();
+            self.damaged(bytes);
+        }
+        if let Some(pending) = self.pending
+            && now >= pending.deadline
+        {
+            self.expire(pending);
+        }
+        self.pump();
+    }
+
+    /// When [`Driver::advance`] is due.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let stalled = self.lines.is_partial().then(|| self.last_byte + STALLED);
+        let next = if let Some(pending) = &self.pending {
+            Some(pending.deadline)
+        } else if let Some(resync) = &self.resync {
+            Some(resync.quiet_at.unwrap_or(resync.ask_at).max(self.free_at))
+        } else {
+            self.next_job_at().map(|at| at.max(self.free_at))
+        };
+        [stalled, next].into_iter().flatten().min()
+    }
+
+    /// What is to be written to the serial port next; call [`Driver::transmitted`] with how much of it was.
+    pub fn poll_transmit(&self) -> Option<&[u8]> {
+        if self.sent < self.typed {
+            return Some(&self.command[self.sent..self.typed]);
+        }
+        let Phase::Data(at) = self.pending.as_ref()?.phase else {
+            return None;
+        };
+        let payload = self.outbox.payload();
+        if at < payload.len() {
+            Some(&payload[at..])
+        } else {
+            (self.ends_with_ctrl_z() && at == payload.len()).then_some(b"\x1a")
+        }
+    }
+
+    /// So many bytes have been written.
+    pub fn transmitted(&mut self, now: Instant, bytes: usize) {
+        self.now = now;
+        if self.sent < self.typed {
+            self.sent = self.typed.min(self.sent + bytes);
+            return;
+        }
+        let end = self.outbox.payload().len() + usize::from(self.ends_with_ctrl_z());
+        if let Some(pending) = &mut self.pending
+            && let Phase::Data(at) = &mut pending.phase
+        {
+            *at += bytes;
+            pending.deadline = now + pending.ask.patience;
+            if *at >= end {
+                pending.phase = Phase::AfterData;
+                // ESP-AT: no final result, but the report itself.
+                if pending.ask.prompt == PromptAt::AfterOk
+                    && let Some((_, patience)) = pending.ask.report
+                {
+                    pending.phase = Phase::Report;
+                    pending.deadline = now + patience;
+                }
+            }
+        }
+    }
+
+    /// What has happened.
+    pub fn poll_event(&mut self) -> Option<Event<'_>> {
+        if let Some(note) = self.notes.pop() {
+            return Some(match note {
+                Note::Connected => Event::Connected,
+                Note::Disconnected => Event::Disconnected,
+                Note::Lost(why) => Event::Lost(why),
+                Note::Recovering(recovery) => Event::Recovering(recovery),
+                Note::Recovered => Event::Recovered,
+                Note::Published(token, outcome) => Event::Published(token, outcome),
+                Note::Subscribed(token, result) => Event::Subscribed(token, result),
+                Note::Unsubscribed(token) => Event::Unsubscribed(token),
+                Note::Unanswered(query) => Event::Unanswered(query),
+                Note::Done(result) => Event::Done(result),
+                Note::Reset => Event::Reset,
+                Note::Damaged(bytes) => Event::Damaged(bytes),
+            });
+        }
+        let held = self.held.take()?;
+        let text = self.lines.text();
+        Some(match held {
+            Held::Message {
+                topic,
+                payload,
+                lack,
+            } => Event::Message(Message {
+                topic: &text[topic],
+                payload: &text[payload],
+                lack,
+            }),
+            Held::Line => Event::Line(text),
+            Held::Answer(query) => {
+                let question = self.language.question(self.model, query)?;
+                Event::Answer(query, question.answer(query, text)?)
+            }
+        })
+    }
+
+    fn is(&self, mutant: Mutant) -> bool {
+        cfg!(feature = "mutants") && self.mutant == Some(mutant)
+    }
+
+    fn next_token(&mut self) -> Token {
+        self.token = self.token.checked_add(1).unwrap_or(1);
+        Token(self.token)
+    }
+
+    fn next_packet(&mut self) -> u16 {
+        self.packet = self.packet.checked_add(1).unwrap_or(1);
+        self.packet
+    }
+
+    /// A number below `bound`, for jitter.
+    fn below(&mut self, bound: Duration) -> Duration {
+        // SplitMix64.
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let micros = bound.as_micros() as u64;
+        Duration::from_micros((mixed ^ mixed >> 31) % micros.max(1))
+    }
+
+    fn writes_topic(&self, topic: &str) -> bool {
+        !topic.is_empty()
+            && topic.len() <= self.language.topic_max()
+            && topic.len() + 64 <= self.command.len()
+            && !topic
+                .bytes()
+                .any(|byte| byte < 0x20 || matches!(byte, b'"' | 0x7f))
+    }
+
+    /// Can the model write these options?
+    fn check(&mut self, options: &Options<'_>) -> Result<(), ConnectError> {
+        let jobs =
+            (0..8)
+                .map(Job::Configure)
+                .chain([Job::Apn, Job::Open, Job::Login, Job::Bearer(2)]);
+        for job in jobs {
+            let about = About {
+                options,
+                ..self.about(None)
+            };
+            let (model, language) = (self.model, self.language);
+            let mut scratch = Writer::new(model, &mut []);
+            if matches!(language.write(job, &about, &mut scratch), Step::Cannot) {
+                // Written without memory: what does not fit is the values, the model's line, or the caller's memory.
+                let longest = model.limits.line + model.syntax.line_end().len();
+                if !scratch.was_well_formed() || scratch.needed() > longest {
+                    return Err(ConnectError::Options);
+                }
+                if scratch.needed() > self.command.len() {
+                    return Err(ConnectError::Memory);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn about(&self, topic: Option<usize>) -> About<'_> {
+        let (text, qos) = match topic {
+            Some(at) => (self.topics.topic(at), self.topics.qos(at)),
+            None => (self.outbox.topic(), self.outbox.qos),
+        };
+        About {
+            model: self.model,
+            options: &self.options,
+            reading: self.reading,
+            id: self.outbox.id,
+            topic: text,
+            payload: self.outbox.payload(),
+            qos,
+            retain: self.outbox.retain,
+            way: self.outbox.way,
+            hex: self.hex,
+        }
+    }
+
+    fn ends_with_ctrl_z(&self) -> bool {
+        matches!(self.outbox.way, Way::CtrlZ | Way::Hex)
+    }
+
+    fn queue(&mut self) -> Token {
+        let token = self.next_token();
+        self.outbox.token = token;
+        self.outbox.state = Sending::Queued;
+        self.pump();
+        token
+    }
+}
+
+impl fmt::Debug for Driver<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("model", &self.model.name)
+            .field("stage", &self.stage)
+            .field("pending", &self.pending)
+            .field("resync", &self.resync)
+            .field("climb", &self.climb)
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
+}

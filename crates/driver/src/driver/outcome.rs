@@ -1,0 +1,172 @@
+//! What a command comes to, once its final result and its report are there, or are not.
+
+use super::*;
+use dialect::Family;
+
+impl Driver<'_> {
+    /// The pending command has waited in vain.
+    pub(super) fn expire(&mut self, mut pending: Pending) {
+        match pending.phase {
+            // OK is evidence enough: a single byte was lost.
+            Phase::Prompt => self.begin_data(),
+            Phase::Report => self.finish(Err(Trouble::Unanswered)),
+            Phase::Reply | Phase::Data(_) | Phase::AfterData => {
+                self.stats.timeouts += 1;
+                let in_data = pending.ask.prompt != PromptAt::Nowhere;
+                if self.is(Mutant::NeverResyncs) {
+                    pending.deadline = self.now + Duration::from_secs(3600);
+                    self.pending = Some(pending);
+                    return;
+                }
+                self.finish(Err(Trouble::TimedOut));
+                if in_data && !self.is(Mutant::TypesIntoData) {
+                    self.leave_data();
+                }
+            }
+        }
+    }
+
+    /// The module may be waiting for data. What is typed now would become part of a message.
+    pub(super) fn leave_data(&mut self) {
+        match self.language.data_patience(self.outbox.way) {
+            Some(patience) => {
+                let at = self.now + patience;
+                self.begin_resync(at);
+            }
+            None if self.wanted => {
+                self.resync = None;
+                self.fail(Why::Silent, Rung::Reset);
+            }
+            None => {}
+        }
+    }
+
+    /// The pending command has ended.
+    pub(super) fn finish(&mut self, result: Result<(), Trouble>) {
+        let Some(pending) = self.pending.take() else {
+            return;
+        };
+        self.free_at = self.now + self.options.patience.gap;
+        let result = match result {
+            Err(Trouble::Refused(_)) if pending.ask.tolerant => Ok(()),
+            Err(Trouble::Unanswered) if pending.ask.tolerant => Ok(()),
+            result => result,
+        };
+        let timed_out = result == Err(Trouble::TimedOut);
+        if timed_out {
+            self.begin_resync(self.now);
+        }
+        match pending.job {
+            Job::Query(query) => {
+                if self.query == Some(query) {
+                    self.query = None;
+                    self.notes.push(Note::Unanswered(query));
+                }
+            }
+            Job::Raw => self.notes.push(Note::Done(match result {
+                Ok(()) => Ok(()),
+                Err(Trouble::Refused(code)) => Err(CommandFailure::Refused(code)),
+                Err(_) => Err(CommandFailure::TimedOut),
+            })),
+            Job::Publish => self.published(result),
+            Job::Prepare => match result {
+                Ok(()) => self.hex = self.outbox.way == Way::Hex,
+                Err(trouble) => self.published(Err(trouble)),
+            },
+            Job::Subscribe | Job::Unsubscribe => self.answered(pending, result),
+            Job::Status => match (result, self.reading) {
+                (Err(_), _) => {}
+                (Ok(()), Some(1)) => {
+                    // It logs in again by itself, and its word of that may have been lost.
+                    if self.model.family == Family::EigenComm {
+                        self.topics.renew();
+                    }
+                }
+                (Ok(()), Some(2)) => self.fail(Why::NotConnected, Rung::Reconnect),
+                (Ok(()), _) => self.fail(Why::NotConnected, Rung::Reopen),
+            },
+            Job::Logout => self.go(Stage::Hangup),
+            Job::Close if self.stage == Stage::Hangup => self.hung_up(),
+            _ if !self.is_of_stage(pending.job) => {}
+            job => self.stage_done(job, result),
+        }
+    }
+
+    pub(super) fn published(&mut self, result: Result<(), Trouble>) {
+        let outcome = match (result, self.outbox.qos) {
+            (Ok(()), QoS::AtMostOnce) => Outcome::Sent,
+            (Ok(()), _) => Outcome::Delivered,
+            (Err(Trouble::Refused(_)), _) if self.outbox.way == Way::Inline && self.is_esp() => {
+                Outcome::Unknown
+            }
+            (Err(Trouble::Refused(code)), _) => Outcome::Refused(Refusal::Module(code)),
+            (Err(_), _) => Outcome::Unknown,
+        };
+        self.tell_outcome(outcome);
+        let is_late = matches!(
+            result,
+            Err(Trouble::Unanswered | Trouble::Doubtful | Trouble::Broker(_))
+        );
+        if is_late && self.wanted {
+            self.fail(Why::Unanswered, Rung::Reopen);
+        }
+    }
+
+    pub(super) fn is_esp(&self) -> bool {
+        self.model.family == Family::Espressif
+    }
+
+    pub(super) fn tell_outcome(&mut self, outcome: Outcome) {
+        self.outbox.state = match outcome {
+            Outcome::Unknown if self.outbox.qos != QoS::AtMostOnce => Sending::Doubtful,
+            _ => Sending::Nothing,
+        };
+        self.notes.push(Note::Published(self.outbox.token, outcome));
+    }
+
+    /// A subscription was answered, or was not.
+    pub(super) fn answered(&mut self, pending: Pending, result: Result<(), Trouble>) {
+        let refusal = match result {
+            Ok(()) => Ok(()),
+            Err(Trouble::Refused(code)) => Err(Refusal::Module(code)),
+            Err(Trouble::Broker(code)) => Err(Refusal::Broker(code.unwrap_or(128))),
+            Err(Trouble::Unanswered | Trouble::Doubtful) => {
+                let rung = if self.language.is_anonymous() {
+                    Rung::Reopen
+                } else {
+                    Rung::Resubscribe
+                };
+                return self.fail(Why::Unanswered, rung);
+            }
+            // Asked again once the module is understood again: to subscribe twice does no harm.
+            Err(Trouble::TimedOut) => return self.count_poll(),
+        };
+        self.topic_done(pending.topic, pending.job, refusal);
+    }
+
+    pub(super) fn topic_done(&mut self, at: usize, job: Job, result: Result<(), Refusal>) {
+        let token = self.topics.token(at);
+        if job == Job::Unsubscribe {
+            self.topics.remove(at);
+            self.notes.push(Note::Unsubscribed(token));
+            return;
+        }
+        self.topics.set(
+            at,
+            match result {
+                Ok(()) => Interest::Held,
+                Err(_) => Interest::Refused,
+            },
+        );
+        if token != Token(0) {
+            self.topics.set_token(at, Token(0));
+            self.notes.push(Note::Subscribed(token, result));
+        }
+    }
+
+    pub(super) fn query_done(&mut self) {
+        if let Some(query) = self.query.take() {
+            self.notes.push(Note::Unanswered(query));
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! What a line means at this moment: an echo, an answer to the command that runs, its final result, or a report.
+
+use super::*;
+use crate::family::{Report, is_registration_report};
+use dialect::{basic, wire};
+
+/// When `OK` has come and the prompt behind it has not.
+const PROMPT: Duration = Duration::from_secs(2);
+
+impl Driver<'_> {
+    /// A line has come, but for its last `missing` bytes.
+    pub(super) fn line(&mut self, missing: usize) {
+        let model = self.model;
+        let lines = core::mem::replace(&mut self.lines, Lines::new(&mut []));
+        let mut lines = lines;
+        self.read_line(lines.text_mut(), missing, model);
+        self.lines = lines;
+    }
+
+    pub(super) fn read_line(&mut self, line: &mut [u8], missing: usize, model: &'static Model) {
+        let typed = self.command[..self.typed].trim_ascii_end();
+        if missing == 0 && self.pending.is_some() && &*line == typed {
+            // Echo.
+            return;
+        }
+        let result = if missing == 0 {
+            final_result(line)
+        } else {
+            None
+        };
+        if self.resync.is_some() {
+            let is_answer = self
+                .language
+                .answer(Job::Probe, &self.about(None), line)
+                .is_some();
+            if is_answer || result.is_some() {
+                return self.read_resync(is_answer);
+            }
+        } else if let Some(result) = result {
+            return self.final_result(result);
+        }
+        if let Some(pending) = self.pending
+            && missing == 0
+            && self.take_answer(pending, line)
+        {
+            return;
+        }
+        if self.is(Mutant::DropsReportsInReplies)
+            && self
+                .pending
+                .is_some_and(|pending| pending.phase != Phase::Report)
+        {
+            return;
+        }
+        match self.language.report(line, missing > 0) {
+            Report::Message {
+                topic,
+                payload,
+                hex,
+            } => {
+                let lack = match missing {
+                    0 if self.language.is_full(model, topic, payload) => Lack::Perhaps,
+                    0 => Lack::Nothing,
+                    missing => Lack::Bytes(missing),
+                };
+                let topic = place(line, topic);
+                let mut payload = place(line, payload);
+                if hex {
+                    let Some(len) = from_hex(&mut line[payload.clone()]) else {
+                        return self.damaged(line.len());
+                    };
+                    payload.end = payload.start + len;
+                }
+                self.held = Some(Held::Message {
+                    topic,
+                    payload,
+                    lack,
+                });
+            }
+            report => self.report(report),
+        }
+    }
+
+    /// An information line of the command that runs?
+    pub(super) fn take_answer(&mut self, pending: Pending, line: &[u8]) -> bool {
+        if pending.phase != Phase::Reply {
+            return false;
+        }
+        match pending.job {
+            Job::Query(query) => {
+                let question = self.language.question(self.model, query);
+                let is_answer = question
+                    .is_some_and(|question| question.answer(query, line).is_some())
+                    && self.query == Some(query);
+                if is_answer {
+                    self.query = None;
+                    self.held = Some(Held::Answer(query));
+                }
+                is_answer
+            }
+            Job::Raw => {
+                let name = &self.command[2.min(self.typed)..self.typed];
+                let name = name
+                    .split(|byte| matches!(byte, b'?' | b'=' | b'\r'))
+                    .next()
+                    .unwrap_or(name);
+                let is_own =
+                    line.starts_with(name) && !name.is_empty() && !is_registration_report(line);
+                let report = self.language.report(line, false);
+                let is_answer = matches!(report, Report::Unknown)
+                    || (is_own && !matches!(report, Report::Message { .. }));
+                if is_answer {
+                    self.held = Some(Held::Line);
+                }
+                is_answer
+            }
+            job => {
+                let answer = self.language.answer(job, &self.about(None), line);
+                if answer.is_some() {
+                    self.reading = answer;
+                }
+                answer.is_some()
+            }
+        }
+    }
+
+    pub(super) fn final_result(&mut self, result: Result<(), Option<u16>>) {
+        let Some(mut pending) = self.pending else {
+            self.stats.stray_results += 1;
+            return;
+        };
+        let at = pending.ask.prompt;
+        match (pending.phase, result) {
+            (Phase::Reply, Ok(())) if at == PromptAt::First => self.stats.stray_results += 1,
+            (Phase::Reply, Ok(())) if at == PromptAt::AfterOk => {
+                pending.phase = Phase::Prompt;
+                pending.deadline = self.now + PROMPT;
+                self.pending = Some(pending);
+            }
+            (Phase::Reply | Phase::AfterData, Ok(())) => match pending.ask.report {
+                Some((_, patience)) if !self.is(Mutant::TrustsOk) => {
+                    pending.phase = Phase::Report;
+                    pending.deadline = self.now + patience;
+                    self.pending = Some(pending);
+                }
+                _ => self.finish(Ok(())),
+            },
+            (Phase::Reply | Phase::Prompt | Phase::AfterData, Err(code)) => {
+                self.finish(Err(Trouble::Refused(code)));
+            }
+            // Inferred: a module that gives up while data is typed has not sent anything.
+            (Phase::Data(_), Err(code)) => self.finish(Err(Trouble::Refused(code))),
+            (Phase::Report, Err(None)) if self.language.is_anonymous() => {
+                self.finish(Err(Trouble::Broker(None)));
+            }
+            _ if self.is(Mutant::CreditsLateResults) => self.finish(Ok(())),
+            _ => self.stats.stray_results += 1,
+        }
+    }
+
+    pub(super) fn report(&mut self, report: Report<'_>) {
+        let awaited = self
+            .pending
+            .filter(|pending| pending.phase == Phase::Report)
+            .and_then(|pending| Some((pending.ask.report?.0, pending)));
+        let names = |own: u16, id: Option<u16>| {
+            id.is_none_or(|id| id == own) || self.is(Mutant::IgnoresPacketIds)
+        };
+        match (report, awaited) {
+            (Report::Opened(ok), Some((Awaited::Opened, _))) => {
+                self.finish(if ok { Ok(()) } else { Err(Trouble::Unanswered) });
+            }
+            (Report::LoggedIn(result), Some((Awaited::LoggedIn, _))) => {
+                self.finish(result.map_err(Trouble::Broker));
+            }
+            (Report::LoggedIn(Ok(())), None) if self.is_connected() => {
+                // By itself: what was subscribed to in a clean session is gone.
+                self.fail(Why::Closed, Rung::Resubscribe);
+            }
+            (Report::Subscribed { id, ok }, Some((Awaited::Subscribed, pending)))
+                if names(pending.id, id) =>
+            {
+                self.finish(if ok {
+                    Ok(())
+                } else {
+                    Err(Trouble::Broker(Some(128)))
+                });
+            }
+            (Report::Unsubscribed { id }, Some((Awaited::Unsubscribed, pending)))
+                if names(pending.id, id) =>
+            {
+                self.finish(Ok(()));
+            }
+            (Report::Published { id, ok }, Some((Awaited::Published, pending)))
+                if names(pending.id, id) =>
+            {
+                // The packet may have reached the broker all the same.
+                self.finish(if ok { Ok(()) } else { Err(Trouble::Doubtful) });
+            }
+            (Report::Released, Some((Awaited::Released, _))) => self.finish(Ok(())),
+            (Report::Closed, _) => self.closed(),
+            (Report::BearerLost, _) => self.bearer_lost(),
+            (Report::Booted, _) => self.booted(),
+            (Report::Busy, _)
+                if self
+                    .pending
+                    .is_some_and(|pending| pending.phase == Phase::Reply) =>
+            {
+                self.finish(Err(Trouble::TimedOut));
+            }
+            (Report::Unknown, _) => self.stats.unknown_lines += 1,
+            _ => {}
+        }
+    }
+
+    pub(super) fn closed(&mut self) {
+        if self.is(Mutant::IgnoresClosed) {
+            return;
+        }
+        let busy_with = self.pending.map(|pending| (pending.job, pending.phase));
+        match (self.stage, busy_with) {
+            // Its final result, or its report, follows.
+            (Stage::Login, Some((Job::Login, Phase::Reply))) => {}
+            (Stage::Login | Stage::Subscribe | Stage::Online, _) => {
+                self.fail(Why::Closed, Rung::Reopen);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn bearer_lost(&mut self) {
+        let has_bearer = matches!(
+            self.stage,
+            Stage::Close
+                | Stage::Configure(_)
+                | Stage::Open
+                | Stage::Login
+                | Stage::Subscribe
+                | Stage::Online
+        );
+        if has_bearer {
+            self.fail(Why::BearerLost, Rung::Reactivate);
+        }
+    }
+
+    pub(super) fn booted(&mut self) {
+        self.hex = false;
+        let restarts = matches!(self.stage, Stage::Restart | Stage::Resetting | Stage::Echo);
+        if let Some(pending) = self.pending
+            && pending.job == Job::Raw
+        {
+            self.pending = None;
+            self.notes.push(Note::Done(Err(CommandFailure::Rebooted)));
+        }
+        if self.wanted && !restarts {
+            self.fresh = true;
+            self.pending = None;
+            self.resync = None;
+            self.fail(Why::Rebooted, Rung::Reopen);
+        }
+    }
+
+    pub(super) fn damaged(&mut self, bytes: usize) {
+        self.stats.damaged_bytes += bytes as u32;
+        self.notes.push(Note::Damaged(bytes));
+    }
+}
+
+/// A final result: `Err` with the code of `+CME ERROR`, when it has one.
+fn final_result(line: &[u8]) -> Option<Result<(), Option<u16>>> {
+    if basic::OK.parse(line).is_some() {
+        return Some(Ok(()));
+    }
+    if basic::ERROR.parse(line).is_some() {
+        return Some(Err(None));
+    }
+    let code = basic::CME_ERROR_WORDS.parse(line)?.text(0);
+    let code = wire::parse_int(code).and_then(|code| u16::try_from(code).ok());
+    Some(Err(code))
+}
+
+/// Where `part` stands in `line`, of which it is a slice.
+fn place(line: &[u8], part: &[u8]) -> Range<usize> {
+    let start = (part.as_ptr() as usize).saturating_sub(line.as_ptr() as usize);
+    let start = start.min(line.len());
+    start..(start + part.len()).min(line.len())
+}
+
+/// Decodes hexadecimal digits in their place; returns how many bytes they are.
+fn from_hex(digits: &mut [u8]) -> Option<usize> {
+    if !digits.len().is_multiple_of(2) {
+        return None;
+    }
+    for at in 0..digits.len() / 2 {
+        let pair = [digits[2 * at], digits[2 * at + 1]].map(wire::hex_digit);
+        let [Some(high), Some(low)] = pair else {
+            return None;
+        };
+        digits[at] = high << 4 | low;
+    }
+    Some(digits.len() / 2)
+}

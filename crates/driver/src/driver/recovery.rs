@@ -1,0 +1,126 @@
+//! Up the ladder: which rung, after how long, and what it begins with.
+
+use super::*;
+
+/// From a reset to the first question.
+const BOOT: Duration = Duration::from_secs(3);
+
+impl Driver<'_> {
+    /// It does not work like this: up the ladder.
+    pub(super) fn fail(&mut self, why: Why, least: Rung) {
+        if !self.wanted {
+            return;
+        }
+        let online = self.online_since.take();
+        if online.is_some() {
+            self.notes.push(Note::Lost(why));
+        }
+        self.lose_messages();
+        if let Some(pending) = self.pending.take()
+            && pending.phase != Phase::Report
+        {
+            // Its final result may still come.
+            self.begin_resync(self.now);
+            if pending.job == Job::Raw {
+                self.notes.push(Note::Done(Err(CommandFailure::TimedOut)));
+            } else if matches!(pending.job, Job::Query(_)) {
+                self.query_done();
+            }
+        }
+        let patience = self.options.patience;
+        let lasted = online.is_some_and(|since| self.now - since >= patience.longest_wait);
+        let before = self.climb.filter(|_| !lasted);
+        let (rung, attempt, attempts) = match before {
+            Some(climb) if climb.rung >= least => {
+                let (rung, attempt) = next_rung(climb.rung, climb.attempt, why);
+                (rung.max(least), attempt, climb.attempts.saturating_add(1))
+            }
+            Some(climb) => (least, 1, climb.attempts.saturating_add(1)),
+            None => (least, 1, 0),
+        };
+        self.climb = Some(Climb {
+            rung,
+            attempt,
+            attempts,
+        });
+        let wait = if attempts == 0 {
+            self.below(patience.first_wait)
+        } else {
+            let exponent = u32::from(attempts - 1).min(16);
+            let full = (patience.first_wait * 2_u32.pow(exponent)).min(patience.longest_wait);
+            full * 3 / 4 + self.below(full / 2)
+        };
+        self.go(Stage::Waiting(rung));
+        self.wait_until = self.now + wait;
+        self.notes.push(Note::Recovering(Recovery {
+            rung,
+            attempt,
+            why,
+            wait,
+        }));
+    }
+
+    /// Begins what a rung is about.
+    pub(super) fn start(&mut self, rung: Rung) {
+        if self.fresh && rung < Rung::Reset {
+            return self.set_up();
+        }
+        match rung {
+            Rung::Resubscribe => {
+                self.topics.renew();
+                self.go(Stage::Subscribe);
+            }
+            Rung::Reconnect => self.go(Stage::Login),
+            Rung::Reopen => self.go(Stage::Close),
+            Rung::Reactivate => self.go(Stage::Leave),
+            Rung::Radio => self.go(Stage::RadioOff),
+            Rung::Reset if self.options.reset_pin => self.reset(true),
+            Rung::Reset => self.go(Stage::Restart),
+        }
+    }
+
+    /// The module starts anew: by the pin, or by the command that was typed.
+    pub(super) fn reset(&mut self, by_pin: bool) {
+        if by_pin {
+            self.notes.push(Note::Reset);
+        }
+        self.resync = None;
+        self.pin_typed = false;
+        self.go(Stage::Resetting);
+        self.wait_until = self.now + BOOT;
+    }
+
+    /// The link is gone, and with it the message that is on its way.
+    pub(super) fn lose_messages(&mut self) {
+        match self.outbox.state {
+            Sending::Queued => self.tell_outcome(Outcome::Refused(Refusal::NotConnected)),
+            Sending::Typed if self.is(Mutant::TrustsLostLinks) => {
+                self.tell_outcome(Outcome::Delivered);
+            }
+            Sending::Typed => self.tell_outcome(Outcome::Unknown),
+            Sending::Nothing | Sending::Doubtful => {}
+        }
+    }
+}
+
+/// The rung after so many attempts on this one.
+fn next_rung(rung: Rung, attempt: u8, why: Why) -> (Rung, u8) {
+    let limit = match rung {
+        _ if matches!(why, Why::Refused(_)) => u8::MAX,
+        Rung::Reset if why == Why::Silent => u8::MAX,
+        Rung::Resubscribe | Rung::Reactivate | Rung::Radio => 2,
+        Rung::Reconnect | Rung::Reset => 1,
+        Rung::Reopen => 5,
+    };
+    if attempt < limit {
+        return (rung, attempt + 1);
+    }
+    let next = match rung {
+        Rung::Resubscribe | Rung::Reconnect | Rung::Reset => Rung::Reopen,
+        Rung::Reopen if matches!(why, Why::Refused(_)) => return (rung, attempt),
+        Rung::Reopen => Rung::Reactivate,
+        Rung::Reactivate => Rung::Radio,
+        Rung::Radio => Rung::Reset,
+    };
+    (next, 1)
+}

@@ -1,0 +1,184 @@
+//! From power-on to the last subscription, stage by stage.
+
+use super::*;
+use dialect::model::Bearer;
+
+/// From the radio's end to its beginning.
+const RADIO_OFF: Duration = Duration::from_secs(2);
+
+impl Driver<'_> {
+    pub(super) fn go(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.wait_until = self.now;
+        self.polls = 0;
+    }
+
+    /// Sets a module up of which nothing is known.
+    pub(super) fn set_up(&mut self) {
+        self.go(Stage::Echo);
+        self.fresh = false;
+        self.hex = false;
+        self.begin_resync(self.now);
+    }
+
+    pub(super) fn is_of_stage(&self, job: Job) -> bool {
+        self.stage.job() == Some(job)
+    }
+
+    /// The command of the stage has ended.
+    pub(super) fn stage_done(&mut self, job: Job, result: Result<(), Trouble>) {
+        if !self.wanted {
+            return;
+        }
+        if let Err(trouble) = result {
+            return self.stage_failed(job, trouble);
+        }
+        match (self.stage, self.reading) {
+            (Stage::Sim, Some(1)) => self.go(Stage::Apn),
+            (Stage::Sim, Some(2)) if self.options.pin.is_some() && !self.pin_typed => {
+                self.pin_typed = true;
+                self.go(Stage::Pin);
+            }
+            (Stage::Sim, _) => self.poll_again(Duration::from_secs(1)),
+            (Stage::Registration, Some(1 | 5)) => self.go(Stage::Attached),
+            (Stage::Registration, _) => self.poll_again(Duration::from_secs(2)),
+            (Stage::Attached, Some(1)) => self.go(Stage::Close),
+            (Stage::Attached, _) if self.polls % 10 == 4 => {
+                self.polls += 1;
+                self.stage = Stage::Attach;
+            }
+            (Stage::Attached, _) => self.poll_again(Duration::from_secs(1)),
+            (Stage::Attach, _) => self.stage = Stage::Attached,
+            (Stage::RadioOff, _) => {
+                self.go(Stage::RadioOn);
+                self.wait_until = self.now + RADIO_OFF;
+            }
+            (Stage::Restart, _) => self.reset(false),
+            (Stage::Bearer(_) | Stage::Configure(_), _) => self.next_of_stage(),
+            _ => self.after_stage(),
+        }
+    }
+
+    pub(super) fn stage_failed(&mut self, job: Job, trouble: Trouble) {
+        match (job, trouble) {
+            (Job::Restart, _) => self.reset(false),
+            (Job::Open, _) => self.fail(Why::NotOpened, Rung::Reopen),
+            (Job::Login, Trouble::Broker(Some(code))) => {
+                self.fail(Why::Refused(code), Rung::Reopen);
+            }
+            (Job::Login, _) => self.fail(Why::NotLoggedIn, Rung::Reopen),
+            (Job::Pin, _) => self.go(Stage::Sim),
+            (Job::Bearer(_), Trouble::Refused(_)) => self.fail(Why::NoBearer, Rung::Reactivate),
+            (Job::Configure(_) | Job::Apn, Trouble::Refused(_)) => {
+                self.fail(Why::Configuration, Rung::Reopen);
+            }
+            // No final result: the same again, once the module is understood again.
+            _ => self.count_poll(),
+        }
+    }
+
+    /// How often a stage may ask the same, and what it means when that was not enough.
+    pub(super) fn limit(&self) -> (u16, Why, Rung) {
+        match self.stage {
+            Stage::Sim => (30, Why::Sim, Rung::Radio),
+            Stage::Registration => (90, Why::NotRegistered, Rung::Radio),
+            Stage::Attached => (60, Why::NoBearer, Rung::Radio),
+            Stage::Bearer(_) => (30, Why::NoBearer, Rung::Reactivate),
+            Stage::Subscribe | Stage::Online => (2, Why::Unanswered, Rung::Reopen),
+            _ => (3, Why::Configuration, Rung::Reset),
+        }
+    }
+
+    pub(super) fn count_poll(&mut self) {
+        self.polls += 1;
+        let (limit, why, rung) = self.limit();
+        if self.polls > limit {
+            self.fail(why, rung);
+        }
+    }
+
+    pub(super) fn poll_again(&mut self, wait: Duration) {
+        self.wait_until = self.now + wait;
+        if let Stage::Bearer(step) = self.stage {
+            self.stage = Stage::Bearer(step.saturating_sub(1));
+        }
+        self.count_poll();
+    }
+
+    pub(super) fn next_of_stage(&mut self) {
+        match &mut self.stage {
+            Stage::Bearer(step) | Stage::Configure(step) => *step += 1,
+            _ => self.after_stage(),
+        }
+    }
+
+    pub(super) fn after_stage(&mut self) {
+        let cellular = self.model.bearer != Bearer::WiFi;
+        let next = match self.stage {
+            Stage::Echo if cellular => Stage::Errors,
+            Stage::Errors | Stage::Pin | Stage::RadioOn => Stage::Sim,
+            Stage::Apn | Stage::Leave if cellular => Stage::Registration,
+            Stage::Echo | Stage::Sim | Stage::Apn | Stage::Leave => Stage::Close,
+            Stage::Registration | Stage::Attach => Stage::Attached,
+            Stage::Attached => Stage::Close,
+            Stage::Close => Stage::Bearer(0),
+            Stage::Bearer(_) => Stage::Configure(0),
+            Stage::Configure(_) => Stage::Open,
+            Stage::Open => Stage::Login,
+            Stage::Login => {
+                if !self.is(Mutant::ForgetsSubscriptions) || !self.was_online {
+                    self.topics.renew();
+                }
+                Stage::Subscribe
+            }
+            stage => stage,
+        };
+        self.go(next);
+    }
+
+    /// Logged in, and every topic is answered.
+    pub(super) fn arrived(&mut self) {
+        self.go(Stage::Online);
+        self.online_since = Some(self.now);
+        self.checked_at = self.now;
+        let again = core::mem::replace(&mut self.was_online, true);
+        self.notes.push(if again {
+            Note::Recovered
+        } else {
+            Note::Connected
+        });
+    }
+
+    pub(super) fn hung_up(&mut self) {
+        self.go(Stage::Off);
+        self.notes.push(Note::Disconnected);
+    }
+}
+
+impl Stage {
+    pub(super) fn job(self) -> Option<Job> {
+        Some(match self {
+            Self::Echo => Job::Echo,
+            Self::Errors => Job::Errors,
+            Self::Sim => Job::Sim,
+            Self::Pin => Job::Pin,
+            Self::Apn => Job::Apn,
+            Self::Registration => Job::Registration,
+            Self::Attached => Job::Attached,
+            Self::Attach => Job::Attach,
+            Self::Close | Self::Hangup => Job::Close,
+            Self::Bearer(step) => Job::Bearer(step),
+            Self::Configure(step) => Job::Configure(step),
+            Self::Open => Job::Open,
+            Self::Login => Job::Login,
+            Self::Leave => Job::Leave,
+            Self::RadioOff => Job::Radio(false),
+            Self::RadioOn => Job::Radio(true),
+            Self::Restart => Job::Restart,
+            Self::Logout => Job::Logout,
+            Self::Off | Self::Subscribe | Self::Online | Self::Waiting(_) | Self::Resetting => {
+                return None;
+            }
+        })
+    }
+}

@@ -1,0 +1,190 @@
+//! What is typed, and when: one command at a time, the next one when the one before it has been answered.
+
+use super::*;
+use crate::family::{Step, Writer};
+
+impl Driver<'_> {
+    /// Types what is to be typed next, when something is.
+    pub(super) fn pump(&mut self) {
+        while self.pending.is_none() && self.now >= self.free_at {
+            if self.resync.is_some() {
+                if !self.pump_resync() {
+                    return;
+                }
+            } else if self.next_job_at().is_none_or(|at| at > self.now) || !self.type_next() {
+                return;
+            }
+        }
+    }
+
+    /// When the next job is due.
+    pub(super) fn next_job_at(&self) -> Option<Instant> {
+        let asks = self.query.is_some() && self.may_ask();
+        match self.stage {
+            _ if asks => Some(self.now),
+            Stage::Off => None,
+            Stage::Online if self.has_work() => Some(self.now),
+            Stage::Online => (!self.is(Mutant::NeverChecks))
+                .then(|| self.checked_at + self.options.patience.check),
+            _ => Some(self.wait_until),
+        }
+    }
+
+    /// May a question be asked between two steps?
+    pub(super) fn may_ask(&self) -> bool {
+        !matches!(self.stage, Stage::Resetting | Stage::Echo)
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        self.outbox.state == Sending::Queued || self.topics.next().is_some()
+    }
+
+    /// Begins the next job; false when there is none.
+    pub(super) fn type_next(&mut self) -> bool {
+        if let Some(query) = self.query.filter(|_| self.may_ask()) {
+            return self.begin(Job::Query(query), None);
+        }
+        match self.stage {
+            Stage::Off => return false,
+            Stage::Online => return self.type_online(),
+            Stage::Waiting(rung) => self.start(rung),
+            Stage::Resetting => self.set_up(),
+            Stage::Subscribe => match self.topics.next() {
+                Some(_) => return self.type_topic(),
+                None => self.arrived(),
+            },
+            Stage::Hangup => {
+                if !self.begin(Job::Close, None) {
+                    self.hung_up();
+                }
+            }
+            stage => {
+                if let Some(job) = stage.job() {
+                    self.begin(job, None);
+                }
+            }
+        }
+        true
+    }
+
+    pub(super) fn type_online(&mut self) -> bool {
+        if self.topics.next().is_some() {
+            return self.type_topic();
+        }
+        if self.outbox.state == Sending::Queued {
+            if self.begin(Job::Prepare, None) {
+                return true;
+            }
+            self.outbox.id = match self.outbox.qos {
+                QoS::AtMostOnce => 0,
+                _ => self.next_packet(),
+            };
+            self.outbox.state = Sending::Typed;
+            if !self.begin(Job::Publish, None) {
+                self.outbox.state = Sending::Nothing;
+                let refused = Outcome::Refused(Refusal::Module(None));
+                self.notes.push(Note::Published(self.outbox.token, refused));
+            }
+            return true;
+        }
+        if self.now >= self.checked_at + self.options.patience.check {
+            self.checked_at = self.now;
+            return self.begin(Job::Status, None);
+        }
+        false
+    }
+
+    pub(super) fn type_topic(&mut self) -> bool {
+        let Some(at) = self.topics.next() else {
+            return false;
+        };
+        self.next_packet();
+        let job = match self.topics.interest(at) {
+            Interest::Leaving => Job::Unsubscribe,
+            _ => Job::Subscribe,
+        };
+        if !self.begin(job, Some(at)) {
+            self.topic_done(at, job, Err(Refusal::Module(None)));
+        }
+        true
+    }
+
+    /// Writes the command of a job and types it; false when there is none. The stage goes on then.
+    pub(super) fn begin(&mut self, job: Job, topic: Option<usize>) -> bool {
+        let id = match job {
+            Job::Subscribe | Job::Unsubscribe => self.packet,
+            _ => self.outbox.id,
+        };
+        let command = core::mem::take(&mut self.command);
+        let mut writer = Writer::new(self.model, command);
+        let step = if let Job::Query(query) = job {
+            match self.language.question(self.model, query) {
+                Some(question) => {
+                    let argument = question.argument.map(dialect::Value::Int);
+                    let values = argument.as_slice();
+                    let fits = writer.command(question.command, question.form, values);
+                    if fits {
+                        Step::Ask(Ask::question())
+                    } else {
+                        Step::Cannot
+                    }
+                }
+                None => Step::Cannot,
+            }
+        } else {
+            let about = About {
+                id,
+                ..self.about(topic)
+            };
+            self.language.write(job, &about, &mut writer)
+        };
+        let len = writer.len().unwrap_or(0);
+        self.command = writer.into_buffer();
+        match step {
+            Step::Ask(ask) => {
+                self.type_line(job, ask, len);
+                if let Some(pending) = &mut self.pending {
+                    pending.topic = topic.unwrap_or(0);
+                    pending.id = id;
+                }
+                return true;
+            }
+            Step::Skip => self.next_of_stage(),
+            Step::Wait => self.poll_again(Duration::from_secs(1)),
+            Step::Done if !self.is_of_stage(job) => {}
+            Step::Done => self.after_stage(),
+            Step::Cannot if matches!(job, Job::Query(_)) => self.query_done(),
+            Step::Cannot if !self.is_of_stage(job) => {}
+            Step::Cannot => self.fail(Why::Configuration, Rung::Reopen),
+        }
+        false
+    }
+
+    pub(super) fn type_line(&mut self, job: Job, ask: Ask, len: usize) {
+        self.typed = len;
+        self.sent = 0;
+        self.reading = match job {
+            Job::Query(_) | Job::Raw => self.reading,
+            _ => None,
+        };
+        self.pending = Some(Pending {
+            job,
+            ask,
+            phase: Phase::Reply,
+            deadline: self.now + ask.patience,
+            topic: 0,
+            id: 0,
+        });
+    }
+
+    /// The prompt is there: the data follows.
+    pub(super) fn begin_data(&mut self) {
+        if let Some(pending) = &mut self.pending {
+            pending.phase = Phase::Data(0);
+            pending.deadline = self.now + pending.ask.patience;
+            if self.outbox.payload().is_empty() && !self.ends_with_ctrl_z() {
+                self.transmitted(self.now, 0);
+            }
+        }
+    }
+}

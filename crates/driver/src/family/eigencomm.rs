@@ -1,0 +1,233 @@
+//! NT35E and kin: the ECMT commands, on context 0.
+//!
+//! A message has neither length nor quotes in its report: it ends at its first line end here, whatever it holds. The module
+//! logs in again by itself when the link breaks, and does not subscribe again.
+
+use super::quectel::logged_in;
+use super::{About, Ask, Awaited, Job, Language, PromptAt, Question, Report, Step, Way, Writer};
+use super::{OPEN, REPLY, ROUND_TRIP, ask, cellular, cellular_answer, cellular_question};
+use super::{ends_data, is_any, packet_id};
+use crate::api::{PublishError, Query};
+use core::time::Duration;
+use dialect::{Form, Line, Model, Value, eigencomm as e, network};
+
+pub(super) struct EigenComm;
+
+/// The context.
+const CONTEXT: Value<'static> = Value::Int(0);
+
+impl Language for EigenComm {
+    fn sized(&self) -> &'static [&'static Line] {
+        &[]
+    }
+
+    fn write(&self, job: Job, about: &About<'_>, line: &mut Writer<'_>) -> Step {
+        let quick = Ask::new(REPLY);
+        let options = about.options;
+        match job {
+            Job::Apn => match options.apn {
+                Some(apn) => ask(
+                    line.set("+CGDCONT", &[1.into(), "IP".into(), apn.name.into()]),
+                    quick,
+                ),
+                None => Step::Done,
+            },
+            Job::Restart => ask(line.command("+NRB", Form::Execute, &[]), quick.tolerant()),
+            Job::Close => ask(
+                line.set("+ECMTCLOSE", &[CONTEXT]),
+                quick
+                    .tolerant()
+                    .then(Awaited::Released, Duration::from_secs(10)),
+            ),
+            Job::Configure(0) => ask(
+                line.set(
+                    "+ECMTCFG=\"keepalive\"",
+                    &[CONTEXT, i64::from(options.keep_alive).into()],
+                ),
+                quick,
+            ),
+            Job::Configure(1) => ask(
+                line.set(
+                    "+ECMTCFG=\"session\"",
+                    &[CONTEXT, u8::from(options.clean_session).into()],
+                ),
+                quick,
+            ),
+            Job::Configure(2) => {
+                let fits = match options.will {
+                    Some(will) => line.set(
+                        "+ECMTCFG=\"will\"",
+                        &[
+                            CONTEXT,
+                            1.into(),
+                            will.qos.level().into(),
+                            u8::from(will.retain).into(),
+                            will.topic.into(),
+                            will.payload.into(),
+                        ],
+                    ),
+                    None => line.set("+ECMTCFG=\"will\"", &[CONTEXT, 0.into()]),
+                };
+                ask(fits, quick)
+            }
+            Job::Configure(3) => ask(
+                line.set("+ECMTCFG=\"version\"", &[CONTEXT, 4.into()]),
+                quick,
+            ),
+            Job::Open => ask(
+                line.set(
+                    "+ECMTOPEN",
+                    &[CONTEXT, options.host.into(), i64::from(options.port).into()],
+                ),
+                quick.then(Awaited::Opened, OPEN),
+            ),
+            Job::Login => {
+                let all = [
+                    CONTEXT,
+                    options.client_id.into(),
+                    options.username.unwrap_or("").into(),
+                    options.password.unwrap_or("").into(),
+                ];
+                // Source: firmware: the three of them, or the identifier alone.
+                let used = if options.username.is_some() { 4 } else { 2 };
+                ask(
+                    line.set("+ECMTCONN", &all[..used]),
+                    quick.then(Awaited::LoggedIn, ROUND_TRIP),
+                )
+            }
+            Job::Subscribe => ask(
+                line.set(
+                    "+ECMTSUB",
+                    &[
+                        CONTEXT,
+                        i64::from(about.id).into(),
+                        about.topic.into(),
+                        about.qos.level().into(),
+                    ],
+                ),
+                quick.then(Awaited::Subscribed, ROUND_TRIP),
+            ),
+            Job::Unsubscribe => ask(
+                line.set(
+                    "+ECMTUNS",
+                    &[CONTEXT, i64::from(about.id).into(), about.topic.into()],
+                ),
+                quick.then(Awaited::Unsubscribed, ROUND_TRIP),
+            ),
+            Job::Publish => {
+                let all = [
+                    CONTEXT,
+                    i64::from(about.id).into(),
+                    about.qos.level().into(),
+                    u8::from(about.retain).into(),
+                    about.topic.into(),
+                    about.payload.into(),
+                ];
+                let mut publish = quick.then(Awaited::Published, ROUND_TRIP);
+                let used = if about.way == Way::Inline { 6 } else { 5 };
+                if about.way != Way::Inline {
+                    publish = publish.prompt(PromptAt::First);
+                }
+                ask(line.set("+ECMTPUB", &all[..used]), publish)
+            }
+            Job::Status => ask(line.command("+ECMTCONN", Form::Read, &[]), quick.tolerant()),
+            Job::Logout => ask(
+                line.set("+ECMTDISC", &[CONTEXT]),
+                quick
+                    .tolerant()
+                    .then(Awaited::Released, Duration::from_secs(10)),
+            ),
+            job => cellular(job, about, line),
+        }
+    }
+
+    fn answer(&self, job: Job, _: &About<'_>, text: &[u8]) -> Option<i64> {
+        match job {
+            Job::Status => Some(logged_in(e::CONN_READ.parse(text)?.int(1))),
+            job => cellular_answer(job, text),
+        }
+    }
+
+    fn report<'l>(&self, text: &'l [u8], _: bool) -> Report<'l> {
+        if let Some(values) = e::RECV.parse(text) {
+            return Report::Message {
+                topic: values.text(2),
+                payload: values.text(3),
+                hex: false,
+            };
+        }
+        if let Some(values) = e::OPEN.parse(text) {
+            return Report::Opened(values.int(1) == Some(0));
+        }
+        if let Some(values) = e::CONN.parse(text) {
+            let code = values.int(2).and_then(|code| u8::try_from(code).ok());
+            return Report::LoggedIn(match (values.int(1), code) {
+                (Some(0), Some(0)) => Ok(()),
+                (Some(0), code) => Err(code),
+                _ => Err(None),
+            });
+        }
+        if let Some(values) = e::SUB.parse(text) {
+            // A refusal of the server cannot be told from its consent: the value is the number of topics.
+            let (id, ok) = (packet_id(&values, 1), values.int(2) == Some(0));
+            return Report::Subscribed { id, ok };
+        }
+        if let Some(values) = e::PUB.parse(text) {
+            let (id, ok) = (packet_id(&values, 1), values.int(2) == Some(0));
+            return Report::Published { id, ok };
+        }
+        if let Some(values) = e::UNS.parse(text) {
+            let id = packet_id(&values, 1);
+            return Report::Unsubscribed { id };
+        }
+        if is_any(&[&e::CLOSE, &e::DISC], text) {
+            Report::Released
+        } else if is_any(&[&e::STAT], text) {
+            Report::Closed
+        } else if is_any(&[&e::CGEV_NW_DEACT], text) {
+            Report::BearerLost
+        } else if is_any(&[&e::BOOT_POWER, &e::BOOT_SOFTWARE], text) {
+            Report::Booted
+        } else if is_any(&[&e::CGEV_ACT, &e::CSCON, &e::REBOOTING], text) {
+            Report::Other
+        } else {
+            super::cellular_report(text)
+        }
+    }
+
+    fn question(&self, _: &Model, query: Query) -> Option<Question> {
+        Some(match query {
+            Query::Iccid => Question::new("+ECICCID", Form::Execute, &e::ECICCID, 0),
+            Query::Imei => Question::new("+CGSN", Form::Set, &e::CGSN, 0).with(1),
+            Query::Firmware => Question::new("+CGMR", Form::Execute, &e::CGMR, 0),
+            Query::Model => Question::new("+CGMM", Form::Execute, &network::DIGITS, 0),
+            query => return cellular_question(query),
+        })
+    }
+
+    fn way(&self, model: &Model, payload: &[u8]) -> Result<Way, PublishError> {
+        let max = model.limits.publish_data;
+        if payload.len() > max {
+            Err(PublishError::TooLong(max))
+        } else if !ends_data(payload) {
+            Ok(Way::CtrlZ)
+        } else if payload
+            .iter()
+            .any(|byte| matches!(byte, b'\r' | b'\n' | 0 | 0x08 | 0x7f))
+        {
+            // Neither the command line nor what follows the prompt can hold it.
+            Err(PublishError::Bytes)
+        } else {
+            Ok(Way::Inline)
+        }
+    }
+
+    fn topic_max(&self) -> usize {
+        255
+    }
+
+    fn data_patience(&self, _: Way) -> Option<Duration> {
+        // Source: firmware: 20 s.
+        Some(Duration::from_secs(25))
+    }
+}

@@ -1,0 +1,246 @@
+//! ESP8266 and ESP32-C3: ESP-AT.
+//!
+//! Commands of MQTT are answered when they are done: `OK` of a subscription is the broker's. What is typed while one runs is
+//! thrown away, with `busy p...`.
+
+use super::{About, Ask, Job, Language, PromptAt, Question, Report, Step, Way, Writer};
+use super::{Awaited, OPEN, REPLY, ROUND_TRIP, ask, is_any, read};
+use crate::api::{PublishError, Query};
+use core::time::Duration;
+use dialect::{Form, Line, Model, Value, espressif as esp};
+
+pub(super) struct Espressif;
+
+const LINK: Value<'static> = Value::Int(0);
+/// Plain TCP.
+const SCHEME: i64 = 1;
+
+impl Language for Espressif {
+    fn sized(&self) -> &'static [&'static Line] {
+        &[&esp::SUBRECV]
+    }
+
+    fn write(&self, job: Job, about: &About<'_>, line: &mut Writer<'_>) -> Step {
+        let quick = Ask::new(REPLY);
+        let options = about.options;
+        match job {
+            Job::Probe => ask(line.command("+UART_CUR", Form::Read, &[]), quick),
+            Job::Echo => ask(line.set("E", &[0.into()]), quick),
+            Job::Bearer(0) => ask(line.set("+CWMODE", &[1.into()]), quick),
+            Job::Bearer(1) => ask(line.command("+CWSTATE", Form::Read, &[]), quick),
+            Job::Bearer(2) if about.reading != Some(2) => match options.wifi {
+                Some(wifi) => ask(
+                    line.set("+CWJAP", &[wifi.ssid.into(), wifi.password.into()]),
+                    // Source: 2.2: jap_timeout, 15 s; and DHCP.
+                    Ask::new(Duration::from_secs(45)),
+                ),
+                None => Step::Wait,
+            },
+            Job::Leave => ask(line.command("+CWQAP", Form::Execute, &[]), quick.tolerant()),
+            Job::Radio(on) => ask(
+                line.set("+CWMODE", &[i64::from(on).into()]),
+                quick.tolerant(),
+            ),
+            Job::Restart => ask(line.command("+RST", Form::Execute, &[]), quick.tolerant()),
+            Job::Close | Job::Logout => ask(line.set("+MQTTCLEAN", &[LINK]), quick.tolerant()),
+            Job::Configure(0) => ask(
+                line.set(
+                    "+MQTTUSERCFG",
+                    &[
+                        LINK,
+                        SCHEME.into(),
+                        "NULL".into(),
+                        "".into(),
+                        "".into(),
+                        0.into(),
+                        0.into(),
+                        "".into(),
+                    ],
+                ),
+                quick,
+            ),
+            // One by one: a line holds 254 bytes, and a login of Huawei's has more.
+            Job::Configure(1) => ask(
+                line.set("+MQTTCLIENTID", &[LINK, options.client_id.into()]),
+                quick,
+            ),
+            Job::Configure(2) => match options.username {
+                Some(name) => ask(line.set("+MQTTUSERNAME", &[LINK, name.into()]), quick),
+                None => Step::Skip,
+            },
+            Job::Configure(3) => match options.password {
+                Some(password) => ask(line.set("+MQTTPASSWORD", &[LINK, password.into()]), quick),
+                None => Step::Skip,
+            },
+            Job::Configure(4) => {
+                let (topic, message, qos, retain) = match options.will {
+                    Some(will) => (
+                        will.topic,
+                        will.payload,
+                        will.qos.level(),
+                        u8::from(will.retain),
+                    ),
+                    None => ("", "", 0, 0),
+                };
+                ask(
+                    line.set(
+                        "+MQTTCONNCFG",
+                        &[
+                            LINK,
+                            i64::from(options.keep_alive).into(),
+                            u8::from(!options.clean_session).into(),
+                            topic.into(),
+                            message.into(),
+                            qos.into(),
+                            retain.into(),
+                        ],
+                    ),
+                    quick,
+                )
+            }
+            Job::Configure(_) => Step::Done,
+            // MQTTCONN opens the link.
+            Job::Open => Step::Done,
+            Job::Login => ask(
+                line.set(
+                    "+MQTTCONN",
+                    &[
+                        LINK,
+                        options.host.into(),
+                        i64::from(options.port).into(),
+                        0.into(),
+                    ],
+                ),
+                Ask::new(OPEN),
+            ),
+            Job::Subscribe => ask(
+                line.set(
+                    "+MQTTSUB",
+                    &[LINK, about.topic.into(), about.qos.level().into()],
+                ),
+                Ask::new(ROUND_TRIP),
+            ),
+            Job::Unsubscribe => ask(
+                line.set("+MQTTUNSUB", &[LINK, about.topic.into()]),
+                Ask::new(ROUND_TRIP),
+            ),
+            Job::Publish => {
+                let (qos, retain) = (about.qos.level().into(), u8::from(about.retain).into());
+                if about.way == Way::Inline {
+                    let values = [LINK, about.topic.into(), about.payload.into(), qos, retain];
+                    return ask(line.set("+MQTTPUB", &values), Ask::new(ROUND_TRIP));
+                }
+                let length = Value::Int(about.payload.len() as i64);
+                ask(
+                    line.set(
+                        "+MQTTPUBRAW",
+                        &[LINK, about.topic.into(), length, qos, retain],
+                    ),
+                    quick
+                        .prompt(PromptAt::AfterOk)
+                        .then(Awaited::Published, ROUND_TRIP),
+                )
+            }
+            Job::Status => ask(line.command("+MQTTCONN", Form::Read, &[]), quick.tolerant()),
+            _ => Step::Done,
+        }
+    }
+
+    fn answer(&self, job: Job, about: &About<'_>, text: &[u8]) -> Option<i64> {
+        match job {
+            Job::Probe => text.starts_with(b"+UART_CUR:").then_some(0),
+            Job::Bearer(1) => {
+                let values = esp::CWSTATE.parse(text)?;
+                let ssid = about.options.wifi.map(|wifi| wifi.ssid.as_bytes());
+                let is_ours = ssid.is_none_or(|ssid| ssid == values.text(1));
+                values.int(0).filter(|_| is_ours)
+            }
+            Job::Status => {
+                let state = esp::CONN_READ.parse(text)?.int(0);
+                Some(i64::from(state >= Some(4)))
+            }
+            _ => None,
+        }
+    }
+
+    fn report<'l>(&self, text: &'l [u8], is_cut: bool) -> Report<'l> {
+        if let Some(values) = read(&esp::SUBRECV, text, is_cut) {
+            return Report::Message {
+                topic: values.text(0),
+                payload: values.text(2),
+                hex: false,
+            };
+        }
+        let says = |lines: &[&Line]| is_any(lines, text);
+        if says(&[&esp::PUB_OK]) {
+            Report::Published { id: None, ok: true }
+        } else if says(&[&esp::PUB_FAIL]) {
+            Report::Published {
+                id: None,
+                ok: false,
+            }
+        } else if says(&[&esp::DISCONNECTED]) {
+            Report::Closed
+        } else if says(&[&esp::WIFI_DISCONNECT]) {
+            Report::BearerLost
+        } else if says(&[&esp::READY]) {
+            Report::Booted
+        } else if says(&[&esp::BUSY]) {
+            Report::Busy
+        } else if says(&[
+            &esp::CONNECTED,
+            &esp::WIFI_CONNECTED,
+            &esp::WIFI_GOT_IP,
+            &esp::ALREADY_SUBSCRIBE,
+            &esp::FULL,
+            &esp::NO_UNSUBSCRIBE,
+            &esp::CWJAP_FAILED,
+            &esp::ERR_CODE,
+            &esp::TIME_UPDATED,
+        ]) {
+            Report::Other
+        } else {
+            Report::Unknown
+        }
+    }
+
+    fn question(&self, model: &Model, query: Query) -> Option<Question> {
+        let replies = |name: &str| -> Option<&'static Line> {
+            let command = dialect::command::find(model.commands, name.as_bytes())?;
+            command.replies.first().copied()
+        };
+        Some(match query {
+            Query::Signal => Question::new("+CWJAP", Form::Read, &esp::CWJAP, 3),
+            Query::Imei => Question::new("+CIPSTAMAC", Form::Read, replies("+CIPSTAMAC")?, 0),
+            Query::Firmware => Question::new("+GMR", Form::Execute, &esp::VERSION, 0),
+            Query::Time => Question::new("+CIPSNTPTIME", Form::Read, &esp::SNTPTIME, 0),
+            Query::Registration | Query::Iccid | Query::Model => return None,
+        })
+    }
+
+    fn way(&self, model: &Model, payload: &[u8]) -> Result<Way, PublishError> {
+        let max = model.limits.publish_data;
+        if payload.len() > max {
+            Err(PublishError::TooLong(max))
+        } else if payload.is_empty() {
+            // MQTTPUBRAW takes no message of no bytes.
+            Ok(Way::Inline)
+        } else {
+            Ok(Way::Length)
+        }
+    }
+
+    // The buffer holds the packet's header as well: 7 bytes at most here, besides the topic.
+    fn is_full(&self, model: &Model, topic: &[u8], payload: &[u8]) -> bool {
+        topic.len() + payload.len() + 7 >= model.limits.report
+    }
+
+    fn topic_max(&self) -> usize {
+        128
+    }
+
+    fn data_patience(&self, _: Way) -> Option<Duration> {
+        // Source: esp-at issue 1027: no limit, and +++ does not end it.
+        None
+    }
+}

@@ -1,0 +1,501 @@
+//! How each family does each job: which command, what answers it, what its reports mean. Nothing here keeps state.
+
+mod eigencomm;
+mod espressif;
+mod luat;
+mod quectel;
+
+use crate::api::{Answer, Options, PublishError, QoS, Query};
+use core::time::Duration;
+use dialect::{Family, Form, Line, Model, Value, Values, command, network};
+
+/// What the driver types next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Job {
+    /// Something whose answer nothing else can give.
+    Probe,
+    /// Echo off.
+    Echo,
+    /// Errors as numbers.
+    Errors,
+    /// Is the SIM usable? 1 yes, 2 it wants its PIN.
+    Sim,
+    /// The PIN.
+    Pin,
+    /// Is the module registered? `<stat>`.
+    Registration,
+    /// Is it attached? 1 yes.
+    Attached,
+    /// Attach.
+    Attach,
+    /// The access point of the mobile network.
+    Apn,
+    /// What the bearer needs, command by command.
+    Bearer(u8),
+    /// Give the bearer up.
+    Leave,
+    /// The radio on or off.
+    Radio(bool),
+    /// Start anew.
+    Restart,
+    /// Leave no connection behind.
+    Close,
+    /// Settings, command by command.
+    Configure(u8),
+    /// The TCP connection.
+    Open,
+    /// The MQTT session.
+    Login,
+    /// A topic.
+    Subscribe,
+    /// A topic no more.
+    Unsubscribe,
+    /// What must be set for this message.
+    Prepare,
+    /// A message.
+    Publish,
+    /// Is it logged in? 1 yes, 2 only TCP, 0 neither.
+    Status,
+    /// Goodbye.
+    Logout,
+    /// The user's question.
+    Query(Query),
+    /// The user's command.
+    Raw,
+}
+
+/// What a job needs to know.
+pub(crate) struct About<'c> {
+    pub(crate) model: &'static Model,
+    pub(crate) options: &'c Options<'c>,
+    /// What the job before it read.
+    pub(crate) reading: Option<i64>,
+    pub(crate) id: u16,
+    pub(crate) topic: &'c [u8],
+    pub(crate) payload: &'c [u8],
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) way: Way,
+    /// Does the module take messages in hexadecimal digits now?
+    pub(crate) hex: bool,
+}
+
+/// How a message is carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// In the command line, escaped where the language has escapes.
+    #[default]
+    Inline,
+    /// After the prompt, as many bytes as the command line said.
+    Length,
+    /// After the prompt, up to Ctrl-Z.
+    CtrlZ,
+    /// After the prompt, in hexadecimal digits, up to Ctrl-Z.
+    Hex,
+}
+
+/// What a job comes to.
+pub(crate) enum Step {
+    /// The line is written: this answers it.
+    Ask(Ask),
+    /// This command is not needed.
+    Skip,
+    /// What the command before it read is not what it must be: it is asked again in a while.
+    Wait,
+    /// There is nothing (more) to do.
+    Done,
+    /// The values do not fit the command, or the line its memory.
+    Cannot,
+}
+
+/// What answers a command.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask {
+    /// Where the prompt stands.
+    pub(crate) prompt: PromptAt,
+    /// Until the final result, or the prompt.
+    pub(crate) patience: Duration,
+    /// The report that ends the job, and how long it may take.
+    pub(crate) report: Option<(Awaited, Duration)>,
+    /// A refusal is as good: there was nothing to do.
+    pub(crate) tolerant: bool,
+}
+
+/// Where the prompt stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PromptAt {
+    /// There is none.
+    Nowhere,
+    /// In place of the final result, which follows the data.
+    First,
+    /// After `OK`; what follows the data is a report.
+    AfterOk,
+}
+
+/// A report that ends a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    Opened,
+    LoggedIn,
+    Subscribed,
+    Unsubscribed,
+    Published,
+    Released,
+}
+
+impl Ask {
+    /// A question of the user's.
+    pub(crate) const fn question() -> Self {
+        Self::new(REPLY)
+    }
+
+    /// A command that is answered by its final result.
+    const fn new(patience: Duration) -> Self {
+        Self {
+            prompt: PromptAt::Nowhere,
+            patience,
+            report: None,
+            tolerant: false,
+        }
+    }
+
+    /// What tells how it ended comes after `OK`.
+    const fn then(mut self, awaited: Awaited, patience: Duration) -> Self {
+        self.report = Some((awaited, patience));
+        self
+    }
+
+    const fn prompt(mut self, at: PromptAt) -> Self {
+        self.prompt = at;
+        self
+    }
+
+    const fn tolerant(mut self) -> Self {
+        self.tolerant = true;
+        self
+    }
+}
+
+/// What a line of the module's own accord says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Report<'l> {
+    /// The TCP connection is made, or is not.
+    Opened(bool),
+    /// The login: `Err` with the code of CONNACK, when there is one.
+    LoggedIn(Result<(), Option<u8>>),
+    /// The answer to SUBSCRIBE.
+    Subscribed { id: Option<u16>, ok: bool },
+    /// The answer to UNSUBSCRIBE.
+    Unsubscribed { id: Option<u16> },
+    /// The message's way has ended.
+    Published { id: Option<u16>, ok: bool },
+    /// The connection that the host closed is closed.
+    Released,
+    /// A message.
+    Message {
+        topic: &'l [u8],
+        payload: &'l [u8],
+        hex: bool,
+    },
+    /// The connection is over.
+    Closed,
+    /// The bearer is gone.
+    BearerLost,
+    /// The module has started anew.
+    Booted,
+    /// It took no notice of what was typed: a command runs.
+    Busy,
+    /// Something that the driver need not act on.
+    Other,
+    /// Nothing that this family says by itself.
+    Unknown,
+}
+
+/// A family's language.
+pub(crate) trait Language: Sync {
+    /// The reports that tell how long they are.
+    fn sized(&self) -> &'static [&'static Line];
+
+    /// Writes the command of a job.
+    fn write(&self, job: Job, about: &About<'_>, line: &mut Writer<'_>) -> Step;
+
+    /// Reads an information line of a job.
+    fn answer(&self, job: Job, about: &About<'_>, text: &[u8]) -> Option<i64>;
+
+    /// Reads a report; of one that did not fit into the memory, its beginning.
+    fn report<'l>(&self, text: &'l [u8], is_cut: bool) -> Report<'l>;
+
+    /// How a query is asked.
+    fn question(&self, model: &Model, query: Query) -> Option<Question>;
+
+    /// How a message can be carried.
+    fn way(&self, model: &Model, payload: &[u8]) -> Result<Way, PublishError>;
+
+    /// The longest topic, in bytes.
+    fn topic_max(&self) -> usize;
+
+    /// Is the message as long as the longest that is reported whole?
+    fn is_full(&self, model: &Model, _topic: &[u8], payload: &[u8]) -> bool {
+        payload.len() >= model.limits.report
+    }
+
+    /// Do acknowledgements name no packet, and is `ERROR` a report as well?
+    fn is_anonymous(&self) -> bool {
+        false
+    }
+
+    /// How long a module waits for data that does not come, when it gives up at all.
+    fn data_patience(&self, way: Way) -> Option<Duration>;
+}
+
+/// The language of a family.
+pub(crate) fn language(family: Family) -> &'static dyn Language {
+    match family {
+        Family::Luat => &luat::Luat,
+        Family::EigenComm => &eigencomm::EigenComm,
+        Family::Quectel => &quectel::Quectel,
+        Family::Espressif => &espressif::Espressif,
+    }
+}
+
+/// How a query is asked.
+pub(crate) struct Question {
+    pub(crate) command: &'static str,
+    pub(crate) form: Form,
+    pub(crate) argument: Option<i64>,
+    /// The line of the answer, and which of its values it is.
+    pub(crate) line: &'static Line,
+    pub(crate) field: usize,
+}
+
+impl Question {
+    const fn new(command: &'static str, form: Form, line: &'static Line, field: usize) -> Self {
+        Self {
+            command,
+            form,
+            argument: None,
+            line,
+            field,
+        }
+    }
+
+    const fn with(mut self, argument: i64) -> Self {
+        self.argument = Some(argument);
+        self
+    }
+
+    /// Reads the answer.
+    pub(crate) fn answer<'l>(&self, query: Query, text: &'l [u8]) -> Option<Answer<'l>> {
+        let values = self.line.parse(text)?;
+        // A line that is a string and no more would take every report.
+        if self.line.pieces.len() == 1 && !text.first().is_some_and(u8::is_ascii_alphanumeric) {
+            return None;
+        }
+        Some(match (query, values.at(self.field)) {
+            (Query::Signal, Value::Int(number)) => Answer::Signal(i16::try_from(number).ok()?),
+            (Query::Registration, Value::Int(number)) => {
+                Answer::Registration(u8::try_from(number).ok()?)
+            }
+            (_, value) => Answer::Text(core::str::from_utf8(value.text()).ok()?),
+        })
+    }
+}
+
+/// A command line in the making.
+pub(crate) struct Writer<'w> {
+    model: &'static Model,
+    buffer: &'w mut [u8],
+    len: usize,
+    /// The buffer had room.
+    fits: bool,
+    well_formed: bool,
+}
+
+impl<'w> Writer<'w> {
+    pub(crate) fn new(model: &'static Model, buffer: &'w mut [u8]) -> Self {
+        Self {
+            model,
+            buffer,
+            len: 0,
+            fits: true,
+            well_formed: true,
+        }
+    }
+
+    /// How long the line is, when it fits.
+    pub(crate) fn len(&self) -> Option<usize> {
+        let line = self.len.checked_sub(self.model.syntax.line_end().len())?;
+        (self.fits && line <= self.model.limits.line).then_some(self.len)
+    }
+
+    /// How long the line is, whether it fits or not.
+    pub(crate) fn needed(&self) -> usize {
+        self.len
+    }
+
+    /// Did every value fit its parameter?
+    pub(crate) fn was_well_formed(&self) -> bool {
+        self.well_formed
+    }
+
+    pub(crate) fn into_buffer(self) -> &'w mut [u8] {
+        self.buffer
+    }
+
+    /// `AT+X=…`; false when a value does not fit.
+    pub(crate) fn set(&mut self, name: &str, values: &[Value<'_>]) -> bool {
+        self.command(name, Form::Set, values)
+    }
+
+    pub(crate) fn command(&mut self, name: &str, form: Form, values: &[Value<'_>]) -> bool {
+        let Some(command) = command::find(self.model.commands, name.as_bytes()) else {
+            self.well_formed = false;
+            return false;
+        };
+        self.len = 0;
+        self.fits = true;
+        let written = command.write(form, values, &mut |part| self.raw(part));
+        self.raw(self.model.syntax.line_end().as_bytes());
+        self.well_formed = written.is_ok();
+        written.is_ok() && self.len().is_some()
+    }
+
+    /// A line as it stands, which is not looked up.
+    pub(crate) fn line(&mut self, text: &[u8]) -> bool {
+        self.len = 0;
+        self.fits = true;
+        self.raw(text);
+        self.raw(self.model.syntax.line_end().as_bytes());
+        self.len().is_some()
+    }
+
+    fn raw(&mut self, part: &[u8]) {
+        match self.buffer.get_mut(self.len..self.len + part.len()) {
+            Some(room) => room.copy_from_slice(part),
+            None => self.fits = false,
+        }
+        self.len += part.len();
+    }
+}
+
+/// A command that answers at once. NB-IoT modules that sleep take their time to wake.
+const REPLY: Duration = Duration::from_secs(5);
+/// A TCP connection, with TLS.
+// Source: BC26 AN §3.2.2 and BG95 AN §3.2.2: 75 s for QMTOPEN.
+const OPEN: Duration = Duration::from_secs(80);
+/// A packet and its answer, with the repetitions that the module makes.
+// Source: BC26 AN §3.2.1: 10 s, three times.
+const ROUND_TRIP: Duration = Duration::from_secs(45);
+
+/// Asks when the values fit.
+fn ask(fits: bool, ask: Ask) -> Step {
+    if fits { Step::Ask(ask) } else { Step::Cannot }
+}
+
+/// The jobs that 3GPP TS 27.007 describes.
+fn cellular(job: Job, about: &About<'_>, line: &mut Writer<'_>) -> Step {
+    let quick = Ask::new(REPLY);
+    match job {
+        Job::Probe => ask(line.command("+IPR", Form::Read, &[]), quick),
+        Job::Echo => ask(line.set("E", &[0.into()]), quick),
+        Job::Errors => ask(line.set("+CMEE", &[1.into()]), quick.tolerant()),
+        Job::Sim => ask(line.command("+CPIN", Form::Read, &[]), quick.tolerant()),
+        Job::Pin => match about.options.pin {
+            Some(pin) => ask(line.set("+CPIN", &[pin.into()]), quick),
+            None => Step::Done,
+        },
+        Job::Registration => ask(line.command("+CEREG", Form::Read, &[]), quick.tolerant()),
+        Job::Attached => ask(line.command("+CGATT", Form::Read, &[]), quick.tolerant()),
+        // Source: 3GPP leaves it open; BC26 AT and EC2x AT: 140 s and 85 s at most.
+        Job::Attach => ask(
+            line.set("+CGATT", &[1.into()]),
+            Ask::new(Duration::from_secs(140)).tolerant(),
+        ),
+        Job::Leave => ask(
+            line.set("+CGATT", &[0.into()]),
+            Ask::new(Duration::from_secs(40)).tolerant(),
+        ),
+        // Source: EC2x AT §2.22: 15 s at most.
+        Job::Radio(on) => ask(
+            line.set("+CFUN", &[i64::from(on).into()]),
+            Ask::new(Duration::from_secs(20)).tolerant(),
+        ),
+        _ => Step::Done,
+    }
+}
+
+/// Reads the answers that 3GPP TS 27.007 describes.
+fn cellular_answer(job: Job, text: &[u8]) -> Option<i64> {
+    match job {
+        Job::Probe => dialect::basic::IPR_READ.parse(text)?.int(0),
+        Job::Sim => match network::CPIN.parse(text)?.text(0) {
+            b"READY" => Some(1),
+            b"SIM PIN" => Some(2),
+            _ => Some(0),
+        },
+        Job::Registration => [&network::CEREG_READ, &network::CEREG_READ_AT]
+            .iter()
+            .find_map(|line| line.parse(text))?
+            .int(1),
+        Job::Attached => network::CGATT.parse(text)?.int(0),
+        _ => None,
+    }
+}
+
+/// The questions that every cellular module answers alike.
+const fn cellular_question(query: Query) -> Option<Question> {
+    Some(match query {
+        Query::Signal => Question::new("+CSQ", Form::Execute, &network::CSQ, 0),
+        Query::Registration => Question::new("+CEREG", Form::Read, &network::CEREG_READ, 1),
+        Query::Time => Question::new("+CCLK", Form::Read, &network::CCLK, 0),
+        _ => return None,
+    })
+}
+
+/// The reports of the network that 3GPP TS 27.007 describes.
+fn cellular_report(text: &[u8]) -> Report<'_> {
+    if is_registration_report(text) || network::CPIN.parse(text).is_some() {
+        Report::Other
+    } else {
+        Report::Unknown
+    }
+}
+
+/// Is it a report of the registration? The answer to the query has another number of values.
+pub(crate) fn is_registration_report(text: &[u8]) -> bool {
+    is_any(
+        &[
+            &network::CREG,
+            &network::CREG_AT,
+            &network::CGREG,
+            &network::CGREG_AT,
+            &network::CEREG,
+            &network::CEREG_AT,
+        ],
+        text,
+    )
+}
+
+/// Reads a line, or the beginning of one that was cut.
+fn read<'l>(line: &Line, text: &'l [u8], is_cut: bool) -> Option<Values<'l>> {
+    if is_cut {
+        line.parse_cut(text)
+    } else {
+        line.parse(text)
+    }
+}
+
+/// Does one of these lines say it?
+fn is_any(lines: &[&Line], text: &[u8]) -> bool {
+    lines.iter().any(|line| line.parse(text).is_some())
+}
+
+/// The packet identifier at this place.
+fn packet_id(values: &Values<'_>, place: usize) -> Option<u16> {
+    u16::try_from(values.int(place)?).ok()
+}
+
+/// Has it a byte that ends data mode?
+fn ends_data(payload: &[u8]) -> bool {
+    payload.iter().any(|byte| matches!(byte, 0x1a | 0x1b))
+}

@@ -1,0 +1,367 @@
+//! BC26, EC20 and BG95: the QMT commands, on client 0.
+
+use super::{About, Ask, Awaited, Job, Language, PromptAt, Question, Report, Step, Way, Writer};
+use super::{OPEN, REPLY, ROUND_TRIP, ask, cellular, cellular_answer, cellular_question};
+use super::{ends_data, is_any, packet_id, read};
+use crate::api::{PublishError, Query};
+use core::time::Duration;
+use dialect::model::Bearer;
+use dialect::{Form, Line, Model, Value, luat, network, quectel as q};
+
+pub(super) struct Quectel;
+
+/// The client.
+const CLIENT: Value<'static> = Value::Int(0);
+
+fn is_nb(model: &Model) -> bool {
+    model.bearer == Bearer::NbIot
+}
+
+/// Does `AT+QMTPUB` take a length? The EC20 has `AT+QMTPUBEX` for it.
+fn publishes_with(model: &Model, way: Way) -> &'static str {
+    let of_length = dialect::command::find(model.commands, b"+QMTPUB")
+        .and_then(|command| command.set)
+        .is_some_and(|params| params.len() > 5);
+    if way == Way::Length && !of_length {
+        "+QMTPUBEX"
+    } else {
+        "+QMTPUB"
+    }
+}
+
+impl Language for Quectel {
+    fn sized(&self) -> &'static [&'static Line] {
+        &[&q::RECV_LEN]
+    }
+
+    fn write(&self, job: Job, about: &About<'_>, line: &mut Writer<'_>) -> Step {
+        let quick = Ask::new(REPLY);
+        let options = about.options;
+        let nb = is_nb(about.model);
+        match job {
+            Job::Apn => match options.apn {
+                // Inferred: it holds from the module's next start on.
+                Some(apn) if nb => ask(
+                    line.set(
+                        "+QCGDEFCONT",
+                        &[
+                            "IP".into(),
+                            apn.name.into(),
+                            apn.username.into(),
+                            apn.password.into(),
+                        ],
+                    ),
+                    quick.tolerant(),
+                ),
+                Some(apn) => ask(
+                    line.set(
+                        "+QICSGP",
+                        &[
+                            1.into(),
+                            1.into(),
+                            apn.name.into(),
+                            apn.username.into(),
+                            apn.password.into(),
+                            i64::from(!apn.username.is_empty()).into(),
+                        ],
+                    ),
+                    quick,
+                ),
+                None => Step::Done,
+            },
+            Job::Bearer(0) if !nb => ask(line.command("+QIACT", Form::Read, &[]), quick),
+            // Source: field: ERROR when it is active.
+            Job::Bearer(1) if !nb && about.reading != Some(1) => ask(
+                line.set("+QIACT", &[1.into()]),
+                // Source: EC2x TCP/IP AN: 150 s at most.
+                Ask::new(Duration::from_secs(150)),
+            ),
+            Job::Bearer(_) => Step::Done,
+            Job::Leave if !nb => ask(
+                line.set("+QIDEACT", &[1.into()]),
+                Ask::new(Duration::from_secs(40)).tolerant(),
+            ),
+            Job::Restart if nb => ask(line.set("+QRST", &[1.into()]), quick.tolerant()),
+            Job::Restart => ask(line.set("+CFUN", &[1.into(), 1.into()]), quick.tolerant()),
+            Job::Close => ask(
+                line.set("+QMTCLOSE", &[CLIENT]),
+                quick
+                    .tolerant()
+                    .then(Awaited::Released, Duration::from_secs(10)),
+            ),
+            Job::Configure(0) => ask(line.set("+QMTCFG=\"version\"", &[CLIENT, 4.into()]), quick),
+            Job::Configure(1) => ask(
+                line.set(
+                    "+QMTCFG=\"keepalive\"",
+                    &[CLIENT, i64::from(options.keep_alive).into()],
+                ),
+                quick,
+            ),
+            Job::Configure(2) => ask(
+                line.set(
+                    "+QMTCFG=\"session\"",
+                    &[CLIENT, u8::from(options.clean_session).into()],
+                ),
+                quick,
+            ),
+            Job::Configure(3) => {
+                let fits = match options.will {
+                    Some(will) => line.set(
+                        "+QMTCFG=\"will\"",
+                        &[
+                            CLIENT,
+                            1.into(),
+                            will.qos.level().into(),
+                            u8::from(will.retain).into(),
+                            will.topic.into(),
+                            will.payload.into(),
+                        ],
+                    ),
+                    None => line.set("+QMTCFG=\"will\"", &[CLIENT, 0.into()]),
+                };
+                ask(fits, quick)
+            }
+            // Received in hexadecimal digits: a payload may hold anything, and its report has no length.
+            Job::Configure(4) if nb => format(false, line),
+            Job::Configure(4) => ask(
+                line.set("+QMTCFG=\"recv/mode\"", &[CLIENT, 0.into(), 1.into()]),
+                quick,
+            ),
+            Job::Configure(_) => Step::Done,
+            Job::Open => ask(
+                line.set(
+                    "+QMTOPEN",
+                    &[CLIENT, options.host.into(), i64::from(options.port).into()],
+                ),
+                quick.then(Awaited::Opened, OPEN),
+            ),
+            Job::Login => {
+                let all = [
+                    CLIENT,
+                    options.client_id.into(),
+                    options.username.unwrap_or("").into(),
+                    options.password.unwrap_or("").into(),
+                ];
+                let used = match (options.username, options.password) {
+                    (None, _) => 2,
+                    (Some(_), None) => 3,
+                    (Some(_), Some(_)) => 4,
+                };
+                ask(
+                    line.set("+QMTCONN", &all[..used]),
+                    quick.then(Awaited::LoggedIn, ROUND_TRIP),
+                )
+            }
+            Job::Subscribe => ask(
+                line.set(
+                    "+QMTSUB",
+                    &[
+                        CLIENT,
+                        i64::from(about.id).into(),
+                        about.topic.into(),
+                        about.qos.level().into(),
+                    ],
+                ),
+                quick.then(Awaited::Subscribed, ROUND_TRIP),
+            ),
+            Job::Unsubscribe => ask(
+                line.set(
+                    "+QMTUNS",
+                    &[CLIENT, i64::from(about.id).into(), about.topic.into()],
+                ),
+                quick.then(Awaited::Unsubscribed, ROUND_TRIP),
+            ),
+            Job::Prepare if nb && (about.way == Way::Hex) != about.hex => {
+                format(about.way == Way::Hex, line)
+            }
+            Job::Publish => {
+                let head = [
+                    CLIENT,
+                    i64::from(about.id).into(),
+                    about.qos.level().into(),
+                    u8::from(about.retain).into(),
+                    about.topic.into(),
+                    Value::Int(about.payload.len() as i64),
+                ];
+                let used = if about.way == Way::Length { 6 } else { 5 };
+                ask(
+                    line.set(publishes_with(about.model, about.way), &head[..used]),
+                    quick
+                        .prompt(PromptAt::First)
+                        .then(Awaited::Published, ROUND_TRIP),
+                )
+            }
+            Job::Status => ask(line.command("+QMTCONN", Form::Read, &[]), quick.tolerant()),
+            Job::Logout => ask(
+                line.set("+QMTDISC", &[CLIENT]),
+                quick
+                    .tolerant()
+                    .then(Awaited::Released, Duration::from_secs(10)),
+            ),
+            job => cellular(job, about, line),
+        }
+    }
+
+    fn answer(&self, job: Job, _: &About<'_>, text: &[u8]) -> Option<i64> {
+        match job {
+            Job::Bearer(0) => {
+                let values = q::QIACT.parse(text)?;
+                (values.int(0) == Some(1)).then(|| values.int(1)).flatten()
+            }
+            Job::Status => {
+                let values = q::CONN_READ.parse(text)?;
+                (values.int(0) == Some(0)).then(|| logged_in(values.int(1)))
+            }
+            job => cellular_answer(job, text),
+        }
+    }
+
+    fn report<'l>(&self, text: &'l [u8], is_cut: bool) -> Report<'l> {
+        if let Some(values) = read(&q::RECV_LEN, text, is_cut) {
+            return Report::Message {
+                topic: values.text(2),
+                payload: values.text(4),
+                hex: false,
+            };
+        }
+        if let Some(values) = q::RECV.parse(text) {
+            return Report::Message {
+                topic: values.text(2),
+                payload: values.text(3),
+                hex: true,
+            };
+        }
+        if let Some(values) = q::OPEN.parse(text) {
+            return Report::Opened(values.int(1) == Some(0));
+        }
+        if let Some(values) = q::CONN.parse(text) {
+            let code = values.int(2).and_then(|code| u8::try_from(code).ok());
+            return Report::LoggedIn(match (values.int(1), code) {
+                (Some(0), Some(0)) => Ok(()),
+                (Some(0), code) => Err(code),
+                _ => Err(None),
+            });
+        }
+        if let Some(values) = q::CONN_FAILED.parse(text) {
+            // 1: sent again.
+            return match values.int(1) {
+                Some(1) => Report::Other,
+                _ => Report::LoggedIn(Err(None)),
+            };
+        }
+        if let Some(values) = q::SUB.parse(text) {
+            let id = packet_id(&values, 1);
+            return match values.int(2) {
+                Some(0) => Report::Subscribed {
+                    id,
+                    ok: values.text(3) != b"128",
+                },
+                Some(1) => Report::Other,
+                _ => Report::Subscribed { id, ok: false },
+            };
+        }
+        // Three numbers: an answer; and what a subscription, that nobody answered, has in its place.
+        if let Some(values) = [&q::PUB, &q::PUBEX]
+            .iter()
+            .find_map(|line| line.parse(text))
+        {
+            let (id, ok) = (packet_id(&values, 1), values.int(2) == Some(0));
+            return Report::Published { id, ok };
+        }
+        if let Some(values) = q::UNS.parse(text) {
+            let id = packet_id(&values, 1);
+            return Report::Unsubscribed { id };
+        }
+        if is_any(&[&q::CLOSE, &q::DISC], text) {
+            Report::Released
+        } else if is_any(&[&q::STAT], text) {
+            Report::Closed
+        } else if is_any(&[&q::PDPDEACT, &luat::CGEV_NW_DEACT], text) {
+            Report::BearerLost
+        } else if is_any(&[&q::RDY, &q::APP_RDY, &q::BROM], text) {
+            Report::Booted
+        } else if is_any(
+            &[
+                &q::PING,
+                &q::RECV_KEPT,
+                &q::FULL,
+                &q::QUSIM,
+                &q::SMS_DONE,
+                &q::PB_DONE,
+                &q::IP,
+                &q::QATWAKEUP,
+                &q::QNBIOTEVENT,
+                &q::CSCON,
+                &luat::CGEV_ACT,
+            ],
+            text,
+        ) {
+            Report::Other
+        } else {
+            super::cellular_report(text)
+        }
+    }
+
+    fn question(&self, model: &Model, query: Query) -> Option<Question> {
+        Some(match query {
+            Query::Iccid => Question::new("+QCCID", Form::Execute, &q::QCCID, 0),
+            Query::Imei if is_nb(model) => Question::new("+CGSN", Form::Set, &q::CGSN, 0).with(1),
+            Query::Imei => Question::new("+CGSN", Form::Execute, &network::DIGITS, 0),
+            Query::Firmware => Question::new("+CGMR", Form::Execute, &network::DIGITS, 0),
+            Query::Model => Question::new("+CGMM", Form::Execute, &network::DIGITS, 0),
+            query => return cellular_question(query),
+        })
+    }
+
+    fn way(&self, model: &Model, payload: &[u8]) -> Result<Way, PublishError> {
+        let max = model.limits.publish_data;
+        if payload.len() > max {
+            return Err(PublishError::TooLong(max));
+        }
+        if !is_nb(model) {
+            // No length of 0 is taken.
+            return Ok(if payload.is_empty() {
+                Way::CtrlZ
+            } else {
+                Way::Length
+            });
+        }
+        if !ends_data(payload) {
+            return Ok(Way::CtrlZ);
+        }
+        // Two digits a byte.
+        if payload.len() > max / 2 {
+            return Err(PublishError::TooLong(max / 2));
+        }
+        Ok(Way::Hex)
+    }
+
+    fn topic_max(&self) -> usize {
+        255
+    }
+
+    fn data_patience(&self, _: Way) -> Option<Duration> {
+        // Inferred, as the module's minute is.
+        Some(Duration::from_secs(65))
+    }
+}
+
+/// Messages of the BC26 are sent as they are, or in hexadecimal digits, and received in digits.
+fn format(hex: bool, line: &mut Writer<'_>) -> Step {
+    ask(
+        line.set(
+            "+QMTCFG=\"dataformat\"",
+            &[CLIENT, u8::from(hex).into(), 1.into()],
+        ),
+        Ask::new(REPLY),
+    )
+}
+
+/// The state of `AT+QMTCONN?` as [`Job::Status`] has it.
+pub(super) fn logged_in(state: Option<i64>) -> i64 {
+    match state {
+        Some(3) => 1,
+        Some(1) => 2,
+        _ => 0,
+    }
+}

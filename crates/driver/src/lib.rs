@@ -1,0 +1,80 @@
+//! The host's end of MQTT over AT commands, as a state machine: one API over every module of `dialect`.
+//!
+//! **After any input, write what [`Driver::poll_transmit`] gives, drain [`Driver::poll_event`], and call [`Driver::advance`] when
+//! [`Driver::next_deadline`] has come.** The driver opens no port, reads no clock and rolls no dice. It works in memory that the
+//! caller gives it, and needs neither an allocator nor std.
+//!
+//! ```
+//! use driver::{Driver, Event, Memory, Options, QoS};
+//! use instant::Instant;
+//!
+//! let (mut line, mut command, mut outbox, mut topics) = ([0; 1500], [0; 256], [0; 1024], [0; 128]);
+//! let memory = Memory { line: &mut line, command: &mut command, outbox: &mut outbox, topics: &mut topics };
+//! let model = dialect::Model::by_name("ec20").unwrap();
+//! let mut driver = Driver::new(model, memory, 1);
+//!
+//! driver.subscribe(Instant::ZERO, "down", QoS::AtLeastOnce).unwrap();
+//! let options = Options { host: "broker.example", client_id: "dev1", ..Options::default() };
+//! driver.connect(Instant::ZERO, options).unwrap();
+//!
+//! // The loop around it, on a microcontroller or in an executor:
+//! while let Some(bytes) = driver.poll_transmit() {
+//!     let written = bytes.len(); // port.write(bytes)
+//!     driver.transmitted(Instant::ZERO, written);
+//! }
+//! let mut input = &b"\r\n+IPR: 115200\r\n\r\nOK\r\n"[..];
+//! while !input.is_empty() {
+//!     let taken = driver.receive(Instant::from_millis(5), input);
+//!     input = &input[taken..];
+//!     while let Some(event) = driver.poll_event() {
+//!         if let Event::Message(message) = event { /* message.topic, message.payload */ }
+//!     }
+//! }
+//! ```
+//!
+//! # What is credited to what
+//!
+//! One command is on the line at a time. A final result belongs to it from the moment it is typed until its final result has come;
+//! one that comes at any other time belongs to nothing, and is counted ([`Stats::stray_results`]).
+//!
+//! - After a final result nothing is typed for [`Patience::gap`]: a second copy of it falls into this gap.
+//! - When a final result does not come in time, **the driver asks a question whose answer nothing else can give** (`AT+IPR?`,
+//!   `AT+UART_CUR?`), after 1, 2, 4 s and then every 8 s, eight times at most. A module answers in order: whatever comes before that
+//!   answer was late and is dropped. When it has come and the line has then been silent for 300 ms, no answer is outstanding. A
+//!   module that answers none of the eight is [`Why::Silent`].
+//! - An answer is known by its shape, not by its name alone: `+CEREG: 0,1` answers, `+CEREG: 1` reports.
+//! - Packets are known by their identifiers. Luat's acknowledgements have none: one that does not come in time ends the session,
+//!   so that it cannot be taken for that of the next message.
+//! - A module that may be waiting for a message's data is not typed at until it must have given up, so that no command becomes part
+//!   of a message.
+//!
+//! # Recovery
+//!
+//! | Rung | Begun by | Attempts |
+//! |---|---|---|
+//! | [`Rung::Resubscribe`] | a subscription that was not acknowledged; a module that logged in by itself | 2 |
+//! | [`Rung::Reconnect`] | the module says that TCP is open and MQTT is not | 1 |
+//! | [`Rung::Reopen`] | `CLOSED` and its like, a refused or unanswered login, the module's word, a restart of the module | 5 |
+//! | [`Rung::Reactivate`] | the network took the bearer away | 2 |
+//! | [`Rung::Radio`] | no SIM, no registration, no attach | 2 |
+//! | [`Rung::Reset`] | a module that does not answer | 1; as many as it takes while it does not answer |
+//!
+//! When the attempts of a rung are used up the next one is tried, and after the last one [`Rung::Reopen`] again. What the broker
+//! refuses no rung can mend: it is tried again on [`Rung::Reopen`] for ever. Before each attempt the driver waits, a random time up
+//! to [`Patience::first_wait`] at first, then twice as long each time, give or take a quarter, and never longer than
+//! [`Patience::longest_wait`] and a quarter.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod api;
+mod driver;
+mod family;
+mod lines;
+mod mutant;
+mod store;
+
+pub use api::*;
+pub use driver::Driver;
+#[cfg(feature = "mutants")]
+pub use mutant::Mutant;

@@ -1,0 +1,229 @@
+//! Which bytes are a line: from the serial port's bytes, in any slicing, to lines and prompts.
+//!
+//! Each byte is looked at once, whatever the slicing. A report that tells its payload's length is read by that length, so a
+//! payload may hold line ends, prompts and final results. A line that is longer than the memory is cut and says by how much.
+
+use dialect::Line;
+
+/// What the bytes have led to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing yet: all bytes are used.
+    Nothing,
+    /// A line, [`Lines::text`]; so many bytes of it did not fit.
+    Line { missing: usize },
+    /// The prompt.
+    Prompt,
+    /// A line that did not fit or did not end where it said. So many bytes are lost.
+    Damaged(usize),
+}
+
+pub(crate) struct Lines<'a> {
+    buffer: &'a mut [u8],
+    /// Bytes of the line so far, those that did not fit among them.
+    len: usize,
+    /// How long the line says it is.
+    expected: Option<usize>,
+    /// The line has been handed out: the next byte begins another one.
+    done: bool,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn new(buffer: &'a mut [u8]) -> Self {
+        Self {
+            buffer,
+            len: 0,
+            expected: None,
+            done: false,
+        }
+    }
+
+    /// The line that was found, without what did not fit.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.buffer[..self.stored()]
+    }
+
+    /// The same, to decode what it holds in its place.
+    pub(crate) fn text_mut(&mut self) -> &mut [u8] {
+        let end = self.stored();
+        &mut self.buffer[..end]
+    }
+
+    /// Does a line await its rest?
+    pub(crate) fn is_partial(&self) -> bool {
+        !self.done && self.len > 0
+    }
+
+    /// Gives the line up that awaits its rest; returns how many bytes of it there were.
+    pub(crate) fn abandon(&mut self) -> usize {
+        let len = core::mem::take(&mut self.len);
+        self.expected = None;
+        self.done = false;
+        len
+    }
+
+    /// Takes bytes up to the first find; returns how many were used.
+    pub(crate) fn push(
+        &mut self,
+        bytes: &[u8],
+        wants_prompt: bool,
+        sized: &[&Line],
+    ) -> (usize, Found) {
+        if self.done {
+            self.abandon();
+        }
+        let mut used = 0;
+        while used < bytes.len() {
+            let rest = &bytes[used..];
+            if let Some(total) = self.expected {
+                let part = rest.len().min(total - self.len);
+                self.keep(&rest[..part]);
+                used += part;
+                match bytes.get(used) {
+                    // CR LF stands behind every report.
+                    Some(b'\r') if self.len == total => return (used, self.finish()),
+                    Some(_) => return (used, Found::Damaged(self.abandon())),
+                    None => break,
+                }
+            }
+            if self.len == 0 {
+                match rest[0] {
+                    b'\r' | b'\n' | b' ' => {
+                        used += 1;
+                        continue;
+                    }
+                    b'>' if wants_prompt => return (used + 1, Found::Prompt),
+                    _ => {}
+                }
+            }
+            let end = memchr::memchr2(b'\r', b'\n', rest);
+            let part = &rest[..end.unwrap_or(rest.len())];
+            let had_room = self.len <= self.buffer.len();
+            self.keep(part);
+            used += part.len();
+            let overflows = had_room && self.len > self.buffer.len();
+            if end.is_none() && !overflows {
+                break;
+            }
+            // Asked at its first line end, or when it fills the memory: by then a header is whole.
+            let total = sized.iter().find_map(|line| line.length(self.text()));
+            match total {
+                Some(total) if total < self.len => {
+                    return (used, Found::Damaged(self.abandon()));
+                }
+                Some(total) if total > self.len || end.is_none() => self.expected = Some(total),
+                _ if end.is_none() => break,
+                None if self.len > self.buffer.len() => {
+                    return (used, Found::Damaged(self.abandon()));
+                }
+                _ => return (used, self.finish()),
+            }
+        }
+        (used, Found::Nothing)
+    }
+
+    fn stored(&self) -> usize {
+        self.len.min(self.buffer.len())
+    }
+
+    fn keep(&mut self, part: &[u8]) {
+        let at = self.stored();
+        let room = part.len().min(self.buffer.len() - at);
+        self.buffer[at..at + room].copy_from_slice(&part[..room]);
+        self.len += part.len();
+    }
+
+    fn finish(&mut self) -> Found {
+        self.done = true;
+        self.expected = None;
+        Found::Line {
+            missing: self.len - self.stored(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use dialect::luat::MSUB_DIRECT;
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    fn lines(chunks: &[&[u8]], room: usize) -> Vec<String> {
+        let mut memory = std::vec![0; room];
+        let mut lines = Lines::new(&mut memory);
+        let mut found = Vec::new();
+        for chunk in chunks {
+            let mut rest = *chunk;
+            loop {
+                let (used, what) = lines.push(rest, true, &[&MSUB_DIRECT]);
+                rest = &rest[used..];
+                found.push(match what {
+                    Found::Nothing => break,
+                    Found::Prompt => ">".to_string(),
+                    Found::Line { missing } => {
+                        let text = lines
+                            .text()
+                            .escape_ascii()
+                            .to_string()
+                            .replace("\\\"", "\"");
+                        match missing {
+                            0 => text,
+                            missing => std::format!("{text} and {missing} more"),
+                        }
+                    }
+                    Found::Damaged(bytes) => std::format!("{bytes} bytes lost"),
+                });
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn lines_are_the_same_however_the_bytes_are_sliced() {
+        let bytes = b"AT+CSQ\r\r\n+CSQ: 24,0\r\n\r\nOK\r\n>\r\n+MSUB: \"t\",9 byte,\r\nOK\r\n> x\r\n\r\n+MSUB: 1\r\n\r\n> ";
+        let whole = lines(&[bytes], 64);
+        assert_eq!(
+            whole,
+            [
+                "AT+CSQ",
+                "+CSQ: 24,0",
+                "OK",
+                ">",
+                r#"+MSUB: "t",9 byte,\r\nOK\r\n> x"#,
+                "+MSUB: 1",
+                ">"
+            ]
+        );
+        for size in 1..bytes.len() {
+            let chunks: Vec<&[u8]> = bytes.chunks(size).collect();
+            assert_eq!(lines(&chunks, 64), whole, "chunks of {size}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told() {
+        let message = b"+MSUB: \"t\",20 byte,01234567890123456789\r\n\r\nOK\r\n";
+        let expected = [r#"+MSUB: "t",20 byte,01234 and 15 more"#, "OK"];
+        assert_eq!(lines(&[message], 24), expected);
+        let bytes: Vec<&[u8]> = message.chunks(1).collect();
+        assert_eq!(lines(&bytes, 24), expected);
+        assert_eq!(
+            lines(&[b"12345678901\r\n\r\nOK\r\n"], 10),
+            ["11 bytes lost", "OK"]
+        );
+    }
+
+    #[test]
+    fn a_payload_that_does_not_end_where_it_should_is_not_delivered() {
+        assert_eq!(
+            lines(&[b"+MSUB: \"t\",5 byte,123456\r\n\r\nOK\r\n"], 64),
+            ["24 bytes lost", "OK"]
+        );
+        assert_eq!(
+            lines(&[b"+MSUB: \"t\",8 byte,123\r\n\r\nOK\r\n\r\nRDY\r\n"], 64),
+            ["26 bytes lost", "K", "RDY"]
+        );
+    }
+}
