@@ -7,7 +7,7 @@
 //! - [`Schedule`] says when each strikes, from a seed.
 //! - [`Line`] is the serial line and [`Links`] the network, where they strike: layers that pass everything on when nothing is wrong.
 //! - [`Rig`] is a module between the two, driven as a module is.
-//! - [`Bench`] joins a rig and a broker in virtual time.
+//! - [`Bench`] joins a rig and a broker in virtual time, and [`Pair`] a bench and a driver.
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,7 @@ mod dice;
 pub mod fault;
 mod line;
 mod links;
+mod pair;
 mod pipe;
 mod rig;
 mod schedule;
@@ -26,6 +27,7 @@ pub use dice::Dice;
 pub use fault::{Fault, FaultError};
 pub use line::{Line, LineOutput, resample};
 pub use links::{LinkOutput, Links, OwnedEvent};
+pub use pair::{Pair, Room, Told};
 pub use rig::{InjectError, Record, Recorded, Rig};
 pub use schedule::{Edge, FAULTS_MAX, FaultId, Schedule, Status, Strike, TooMany};
 pub use weather::{Weather, WeatherError};
