@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(not(feature = "mutants"), allow(unreachable_pub))]
 pub enum Mutant {
-    /// A final result that comes when none is due is credited to the next command.
+    /// After a time-out the next command is typed at once, and the late final result is credited to it.
     CreditsLateResults,
     /// After a new login nothing is subscribed to.
     ForgetsSubscriptions,

@@ -87,7 +87,7 @@ impl<'a> Outbox<'a> {
     }
 }
 
-/// The topics, one after another: state, quality, token, length, text.
+/// The topics, one after another: state, quality (and whether it was granted once), token, length, text.
 pub(crate) struct Topics<'a> {
     buffer: &'a mut [u8],
     used: usize,
@@ -107,6 +107,7 @@ pub(crate) enum Interest {
 }
 
 const HEAD: usize = 6;
+const GRANTED: u8 = 0x80;
 
 impl<'a> Topics<'a> {
     pub(crate) fn new(buffer: &'a mut [u8]) -> Self {
@@ -157,7 +158,17 @@ impl<'a> Topics<'a> {
     }
 
     pub(crate) fn qos(&self, at: usize) -> QoS {
-        QoS::from_level(self.buffer[at + 1]).unwrap_or_default()
+        QoS::from_level(self.buffer[at + 1] & !GRANTED).unwrap_or_default()
+    }
+
+    /// Has it been granted once?
+    pub(crate) fn was_granted(&self, at: usize) -> bool {
+        self.buffer[at + 1] & GRANTED != 0
+    }
+
+    pub(crate) fn grant(&mut self, at: usize) {
+        self.set(at, Interest::Held);
+        self.buffer[at + 1] |= GRANTED;
     }
 
     pub(crate) fn token(&self, at: usize) -> Token {

@@ -334,7 +334,7 @@ fn nothing_is_typed_at_a_module_that_may_wait_for_data() {
     line.wait(Duration::from_millis(20));
     assert!(line.typed().starts_with("AT+QMTPUBEX"));
     // The prompt is lost on the line.
-    line.wait(Duration::from_secs(64));
+    line.wait(Duration::from_secs(100));
     assert_eq!(line.typed(), "");
     assert_eq!(line.events(), ["Published(Token(1), Unknown)"]);
     line.wait(Duration::from_secs(10));

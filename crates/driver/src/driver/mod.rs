@@ -51,6 +51,8 @@ pub struct Driver<'a> {
 
     pending: Option<Pending>,
     resync: Option<Resync>,
+    /// Questions that were asked to find out what the module hears, and whose answers are outstanding.
+    questions: u8,
     /// Nothing is typed before.
     free_at: Instant,
     /// The module takes messages in hexadecimal digits.
@@ -135,9 +137,11 @@ struct Resync {
     asked: u8,
     /// When the next question is typed.
     ask_at: Instant,
-    /// The answer to the question has come.
+    /// The module may be waiting for data until then.
+    in_doubt: bool,
+    /// The answer to a question has come.
     answered: bool,
-    /// So has its final result: when the line has been silent until then, it is over.
+    /// So has its final result: when no other has come until then, it is over.
     quiet_at: Option<Instant>,
 }
 
@@ -253,6 +257,7 @@ impl<'a> Driver<'a> {
             reading: None,
             pending: None,
             resync: None,
+            questions: 0,
             free_at: Instant::ZERO,
             hex: false,
             packet: 0,
@@ -342,7 +347,8 @@ impl<'a> Driver<'a> {
         self.pump();
     }
 
-    /// Subscribes, now or once connected, and again after each loss: [`Event::Subscribed`] tells of the first time.
+    /// Subscribes, now or once connected, and again after each loss: [`Event::Subscribed`] tells of the first time, and of a
+    /// broker that refuses it later.
     ///
     /// # Errors
     /// [`SubscribeError`]: nothing is done then.
@@ -463,7 +469,8 @@ impl<'a> Driver<'a> {
         patience: Duration,
     ) -> Result<(), CommandError> {
         self.now = now;
-        if self.pending.is_some() || self.resync.is_some() || now < self.free_at {
+        if self.pending.is_some() || self.resync.is_some() || now < self.free_at || !self.may_ask()
+        {
             return Err(CommandError::Busy);
         }
         let mut writer = Writer::new(self.model, self.command);
@@ -492,7 +499,7 @@ impl<'a> Driver<'a> {
                 Phase::Reply => pending.ask.prompt == PromptAt::First,
                 Phase::Prompt => true,
                 _ => false,
-            });
+            }) || self.resync.is_some_and(|resync| resync.in_doubt);
             let (taken, found) = self
                 .lines
                 .push(&bytes[used..], prompt, self.language.sized());

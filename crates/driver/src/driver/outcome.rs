@@ -3,6 +3,9 @@
 use super::*;
 use dialect::Family;
 
+/// The serial line may hold what was typed back for so long: flow control.
+pub(super) const HELD_BACK: Duration = Duration::from_secs(40);
+
 impl Driver<'_> {
     /// The pending command has waited in vain.
     pub(super) fn expire(&mut self, mut pending: Pending) {
@@ -12,17 +15,21 @@ impl Driver<'_> {
             Phase::Report => self.finish(Err(Trouble::Unanswered)),
             Phase::Reply | Phase::Data(_) | Phase::AfterData => {
                 self.stats.timeouts += 1;
-                let in_data = pending.ask.prompt != PromptAt::Nowhere;
                 if self.is(Mutant::NeverResyncs) {
                     pending.deadline = self.now + Duration::from_secs(3600);
                     self.pending = Some(pending);
                     return;
                 }
-                self.finish(Err(Trouble::TimedOut));
-                if in_data && !self.is(Mutant::TypesIntoData) {
-                    self.leave_data();
-                }
+                self.give_up(pending);
             }
+        }
+    }
+
+    /// The pending command's final result is waited for no more.
+    pub(super) fn give_up(&mut self, pending: Pending) {
+        self.finish(Err(Trouble::TimedOut));
+        if pending.ask.prompt != PromptAt::Nowhere && !self.is(Mutant::TypesIntoData) {
+            self.leave_data();
         }
     }
 
@@ -30,8 +37,8 @@ impl Driver<'_> {
     pub(super) fn leave_data(&mut self) {
         match self.language.data_patience(self.outbox.way) {
             Some(patience) => {
-                let at = self.now + patience;
-                self.begin_resync(at);
+                let at = self.now + patience + HELD_BACK;
+                self.begin_resync(at, true);
             }
             None if self.wanted => {
                 self.resync = None;
@@ -53,8 +60,8 @@ impl Driver<'_> {
             result => result,
         };
         let timed_out = result == Err(Trouble::TimedOut);
-        if timed_out {
-            self.begin_resync(self.now);
+        if timed_out && !self.is(Mutant::CreditsLateResults) {
+            self.begin_resync(self.now, false);
         }
         match pending.job {
             Job::Query(query) => {
@@ -75,8 +82,9 @@ impl Driver<'_> {
             },
             Job::Subscribe | Job::Unsubscribe => self.answered(pending, result),
             Job::Status => match (result, self.reading) {
-                (Err(_), _) => {}
+                (Err(_), _) => self.count_poll(),
                 (Ok(()), Some(1)) => {
+                    self.polls = 0;
                     // It logs in again by itself, and its word of that may have been lost.
                     if self.model.family == Family::EigenComm {
                         self.topics.renew();
@@ -151,15 +159,16 @@ impl Driver<'_> {
             self.notes.push(Note::Unsubscribed(token));
             return;
         }
-        self.topics.set(
-            at,
-            match result {
-                Ok(()) => Interest::Held,
-                Err(_) => Interest::Refused,
-            },
-        );
-        if token != Token(0) {
-            self.topics.set_token(at, Token(0));
+        let was_granted = self.topics.was_granted(at);
+        match result {
+            Ok(()) => self.topics.grant(at),
+            // What was granted once is refused by a module in trouble.
+            Err(Refusal::Module(_)) if was_granted => {
+                return self.fail(Why::Unanswered, Rung::Resubscribe);
+            }
+            Err(_) => self.topics.set(at, Interest::Refused),
+        }
+        if result.is_err() || !was_granted {
             self.notes.push(Note::Subscribed(token, result));
         }
     }

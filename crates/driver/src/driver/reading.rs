@@ -28,14 +28,17 @@ impl Driver<'_> {
         } else {
             None
         };
+        let is_probe = self
+            .language
+            .answer(Job::Probe, &self.about(None), line)
+            .is_some();
+        let asked_by_user = self.is_raw() && line.starts_with(self.typed_name());
         if self.resync.is_some() {
-            let is_answer = self
-                .language
-                .answer(Job::Probe, &self.about(None), line)
-                .is_some();
-            if is_answer || result.is_some() {
-                return self.read_resync(is_answer);
+            if is_probe || result.is_some() {
+                return self.read_resync(is_probe);
             }
+        } else if is_probe && !asked_by_user {
+            return self.is_behind();
         } else if let Some(result) = result {
             return self.final_result(result);
         }
@@ -52,7 +55,7 @@ impl Driver<'_> {
         {
             return;
         }
-        match self.language.report(line, missing > 0) {
+        match self.language.report(model, line, missing > 0) {
             Report::Message {
                 topic,
                 payload,
@@ -77,8 +80,22 @@ impl Driver<'_> {
                     lack,
                 });
             }
+            Report::Misconfigured => self.misconfigured(line.len()),
             report => self.report(report),
         }
+    }
+
+    fn is_raw(&self) -> bool {
+        self.pending.is_some_and(|pending| pending.job == Job::Raw)
+    }
+
+    /// The name of the command that was typed last: `+CREG` of `AT+CREG?`.
+    fn typed_name(&self) -> &[u8] {
+        let line = &self.command[2.min(self.typed)..self.typed];
+        let end = line
+            .iter()
+            .position(|byte| matches!(byte, b'?' | b'=' | b'\r'));
+        &line[..end.unwrap_or(line.len())]
     }
 
     /// An information line of the command that runs?
@@ -89,9 +106,12 @@ impl Driver<'_> {
         match pending.job {
             Job::Query(query) => {
                 let question = self.language.question(self.model, query);
-                let is_answer = question
-                    .is_some_and(|question| question.answer(query, line).is_some())
-                    && self.query == Some(query);
+                // Nor a report that is a string and no more.
+                let is_report = self.language.report(self.model, line, false) != Report::Unknown;
+                let is_answer = question.is_some_and(|question| {
+                    question.answer(query, line).is_some()
+                        && (question.line.pieces.len() > 1 || !is_report)
+                }) && self.query == Some(query);
                 if is_answer {
                     self.query = None;
                     self.held = Some(Held::Answer(query));
@@ -99,14 +119,10 @@ impl Driver<'_> {
                 is_answer
             }
             Job::Raw => {
-                let name = &self.command[2.min(self.typed)..self.typed];
-                let name = name
-                    .split(|byte| matches!(byte, b'?' | b'=' | b'\r'))
-                    .next()
-                    .unwrap_or(name);
+                let name = self.typed_name();
                 let is_own =
                     line.starts_with(name) && !name.is_empty() && !is_registration_report(line);
-                let report = self.language.report(line, false);
+                let report = self.language.report(self.model, line, false);
                 let is_answer = matches!(report, Report::Unknown)
                     || (is_own && !matches!(report, Report::Message { .. }));
                 if is_answer {
@@ -153,7 +169,6 @@ impl Driver<'_> {
             (Phase::Report, Err(None)) if self.language.is_anonymous() => {
                 self.finish(Err(Trouble::Broker(None)));
             }
-            _ if self.is(Mutant::CreditsLateResults) => self.finish(Ok(())),
             _ => self.stats.stray_results += 1,
         }
     }
@@ -201,6 +216,10 @@ impl Driver<'_> {
             (Report::Closed, _) => self.closed(),
             (Report::BearerLost, _) => self.bearer_lost(),
             (Report::Booted, _) => self.booted(),
+            // A question that is thrown away is not answered.
+            (Report::Busy, _) if self.resync.is_some() => {
+                self.questions = self.questions.saturating_sub(1);
+            }
             (Report::Busy, _)
                 if self
                     .pending
@@ -245,6 +264,7 @@ impl Driver<'_> {
 
     pub(super) fn booted(&mut self) {
         self.hex = false;
+        self.questions = 0;
         let restarts = matches!(self.stage, Stage::Restart | Stage::Resetting | Stage::Echo);
         if let Some(pending) = self.pending
             && pending.job == Job::Raw
@@ -257,6 +277,14 @@ impl Driver<'_> {
             self.pending = None;
             self.resync = None;
             self.fail(Why::Rebooted, Rung::Reopen);
+        }
+    }
+
+    /// A message that cannot be read. It is lost; the next one shall not be.
+    fn misconfigured(&mut self, bytes: usize) {
+        self.damaged(bytes);
+        if self.is_connected() {
+            self.fail(Why::Configuration, Rung::Reopen);
         }
     }
 

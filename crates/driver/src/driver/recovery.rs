@@ -19,8 +19,13 @@ impl Driver<'_> {
         if let Some(pending) = self.pending.take()
             && pending.phase != Phase::Report
         {
-            // Its final result may still come.
-            self.begin_resync(self.now);
+            // Its final result may still come, and its prompt.
+            self.begin_resync(self.now, false);
+            if pending.ask.prompt != PromptAt::Nowhere
+                && let Some(patience) = self.language.data_patience(self.outbox.way)
+            {
+                self.begin_resync(self.now + patience + outcome::HELD_BACK, true);
+            }
             if pending.job == Job::Raw {
                 self.notes.push(Note::Done(Err(CommandFailure::TimedOut)));
             } else if matches!(pending.job, Job::Query(_)) {
@@ -85,6 +90,7 @@ impl Driver<'_> {
             self.notes.push(Note::Reset);
         }
         self.resync = None;
+        self.questions = 0;
         self.pin_typed = false;
         self.go(Stage::Resetting);
         self.wait_until = self.now + BOOT;

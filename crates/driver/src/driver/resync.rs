@@ -5,30 +5,61 @@
 use super::*;
 use crate::family::Writer;
 
-/// How long the line is silent before no answer is outstanding.
+/// How long the line is silent when every question has been answered.
 const SILENCE: Duration = Duration::from_millis(300);
+/// The same when some have not: they, or their answers, were lost.
+const LONG_SILENCE: Duration = Duration::from_secs(10);
 /// Questions before a module counts as silent.
 const QUESTIONS: u8 = 8;
 
 impl Driver<'_> {
-    pub(super) fn begin_resync(&mut self, at: Instant) {
+    /// Asks from `at` on. The module may be waiting for data when there is a doubt.
+    pub(super) fn begin_resync(&mut self, at: Instant, in_doubt: bool) {
         self.resync = Some(Resync {
             asked: 0,
             ask_at: at,
             answered: false,
             quiet_at: None,
+            in_doubt,
         });
     }
 
-    /// The answer to the question, or a final result, which is the question's when its answer has come.
+    /// The answer to a question, or a final result, which is the question's when its answer has come.
     pub(super) fn read_resync(&mut self, is_answer: bool) {
+        let Some(resync) = &mut self.resync else {
+            return;
+        };
+        if is_answer {
+            resync.answered = true;
+        } else if core::mem::take(&mut resync.answered) {
+            self.questions = self.questions.saturating_sub(1);
+            if resync.asked > 0 {
+                let silence = if self.questions == 0 {
+                    SILENCE
+                } else {
+                    LONG_SILENCE
+                };
+                resync.quiet_at = Some(self.now + silence);
+            }
+        } else {
+            self.stats.stray_results += 1;
+        }
+    }
+
+    /// An answer to a question that nobody waits for: the module is behind, and so is everything that it says.
+    pub(super) fn is_behind(&mut self) {
+        let pending = self.pending.take();
+        self.questions = self.questions.max(1);
+        self.begin_resync(self.now, false);
         if let Some(resync) = &mut self.resync {
-            if is_answer {
-                resync.answered = true;
-            } else if resync.answered {
-                resync.quiet_at = Some(self.now + SILENCE);
-            } else {
-                self.stats.stray_results += 1;
+            resync.answered = true;
+        }
+        if let Some(pending) = pending {
+            self.pending = Some(pending);
+            let resync = self.resync;
+            self.give_up(pending);
+            if !self.resync.is_some_and(|resync| resync.in_doubt) {
+                self.resync = resync;
             }
         }
     }
@@ -42,6 +73,7 @@ impl Driver<'_> {
             let quiet = self.now >= quiet_at;
             if quiet {
                 self.resync = None;
+                self.questions = 0;
             }
             return quiet;
         }
@@ -65,8 +97,9 @@ impl Driver<'_> {
         self.command = writer.into_buffer();
         self.sent = 0;
         self.stats.resyncs += 1;
+        self.questions = self.questions.saturating_add(1);
         resync.asked += 1;
-        resync.answered = false;
+        resync.in_doubt = false;
         let wait = 1 << (resync.asked - 1).min(3);
         resync.ask_at = self.now + Duration::from_secs(wait);
         self.resync = Some(resync);

@@ -18,7 +18,7 @@ impl Driver<'_> {
         self.go(Stage::Echo);
         self.fresh = false;
         self.hex = false;
-        self.begin_resync(self.now);
+        self.begin_resync(self.now, false);
     }
 
     pub(super) fn is_of_stage(&self, job: Job) -> bool {

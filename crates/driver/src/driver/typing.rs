@@ -32,7 +32,10 @@ impl Driver<'_> {
 
     /// May a question be asked between two steps?
     pub(super) fn may_ask(&self) -> bool {
-        !matches!(self.stage, Stage::Resetting | Stage::Echo)
+        !matches!(
+            self.stage,
+            Stage::Resetting | Stage::Echo | Stage::Waiting(Rung::Reset)
+        )
     }
 
     pub(super) fn has_work(&self) -> bool {
@@ -179,6 +182,10 @@ impl Driver<'_> {
 
     /// The prompt is there: the data follows.
     pub(super) fn begin_data(&mut self) {
+        if self.resync.is_some_and(|resync| resync.in_doubt) {
+            // Too late: the module waits from now on.
+            return self.leave_data();
+        }
         if let Some(pending) = &mut self.pending {
             pending.phase = Phase::Data(0);
             pending.deadline = self.now + pending.ask.patience;

@@ -130,7 +130,7 @@ impl Language for EigenComm {
                 }
                 ask(line.set("+ECMTPUB", &all[..used]), publish)
             }
-            Job::Status => ask(line.command("+ECMTCONN", Form::Read, &[]), quick.tolerant()),
+            Job::Status => ask(line.command("+ECMTCONN", Form::Read, &[]), quick),
             Job::Logout => ask(
                 line.set("+ECMTDISC", &[CONTEXT]),
                 quick
@@ -148,7 +148,7 @@ impl Language for EigenComm {
         }
     }
 
-    fn report<'l>(&self, text: &'l [u8], _: bool) -> Report<'l> {
+    fn report<'l>(&self, _: &Model, text: &'l [u8], _: bool) -> Report<'l> {
         if let Some(values) = e::RECV.parse(text) {
             return Report::Message {
                 topic: values.text(2),
@@ -228,6 +228,6 @@ impl Language for EigenComm {
 
     fn data_patience(&self, _: Way) -> Option<Duration> {
         // Source: firmware: 20 s.
-        Some(Duration::from_secs(25))
+        Some(Duration::from_secs(20))
     }
 }

@@ -141,7 +141,7 @@ impl Language for Espressif {
                         .then(Awaited::Published, ROUND_TRIP),
                 )
             }
-            Job::Status => ask(line.command("+MQTTCONN", Form::Read, &[]), quick.tolerant()),
+            Job::Status => ask(line.command("+MQTTCONN", Form::Read, &[]), quick),
             _ => Step::Done,
         }
     }
@@ -163,7 +163,7 @@ impl Language for Espressif {
         }
     }
 
-    fn report<'l>(&self, text: &'l [u8], is_cut: bool) -> Report<'l> {
+    fn report<'l>(&self, _: &Model, text: &'l [u8], is_cut: bool) -> Report<'l> {
         if let Some(values) = read(&esp::SUBRECV, text, is_cut) {
             return Report::Message {
                 topic: values.text(0),

@@ -121,10 +121,7 @@ impl Language for Luat {
                 }
                 ask(line.set(name, &[topic, qos, retain, last]), publish)
             }
-            Job::Status => ask(
-                line.command("+MQTTSTATU", Form::Execute, &[]),
-                quick.tolerant(),
-            ),
+            Job::Status => ask(line.command("+MQTTSTATU", Form::Execute, &[]), quick),
             Job::Logout => ask(
                 line.command("+MDISCONNECT", Form::Execute, &[]),
                 quick.tolerant(),
@@ -140,7 +137,7 @@ impl Language for Luat {
         }
     }
 
-    fn report<'l>(&self, text: &'l [u8], is_cut: bool) -> Report<'l> {
+    fn report<'l>(&self, _: &Model, text: &'l [u8], is_cut: bool) -> Report<'l> {
         if let Some(values) = read(&luat::MSUB_DIRECT, text, is_cut) {
             return Report::Message {
                 topic: values.text(0),
@@ -175,10 +172,11 @@ impl Language for Luat {
             Report::BearerLost
         } else if says(&[&luat::RDY]) {
             Report::Booted
+        } else if says(&[&luat::MSUB_CACHED, &luat::MSUB_HEX]) {
+            Report::Misconfigured
         } else if says(&[
             &luat::PUBREC,
             &luat::STATE,
-            &luat::MSUB_CACHED,
             &luat::MODE_LTE,
             &luat::E_UTRAN,
             &luat::CGEV_ACT,
@@ -223,6 +221,6 @@ impl Language for Luat {
 
     fn data_patience(&self, _: Way) -> Option<Duration> {
         // Source: manual, MQTT/MPUBEX, for 5 s without a length; with one a minute is the module's.
-        Some(Duration::from_secs(65))
+        Some(Duration::from_secs(60))
     }
 }

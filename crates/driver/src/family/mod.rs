@@ -203,6 +203,8 @@ pub(crate) enum Report<'l> {
     BearerLost,
     /// The module has started anew.
     Booted,
+    /// A message in a form that was not asked for: a setting did not reach the module as it was typed.
+    Misconfigured,
     /// It took no notice of what was typed: a command runs.
     Busy,
     /// Something that the driver need not act on.
@@ -223,7 +225,7 @@ pub(crate) trait Language: Sync {
     fn answer(&self, job: Job, about: &About<'_>, text: &[u8]) -> Option<i64>;
 
     /// Reads a report; of one that did not fit into the memory, its beginning.
-    fn report<'l>(&self, text: &'l [u8], is_cut: bool) -> Report<'l>;
+    fn report<'l>(&self, model: &Model, text: &'l [u8], is_cut: bool) -> Report<'l>;
 
     /// How a query is asked.
     fn question(&self, model: &Model, query: Query) -> Option<Question>;
@@ -287,8 +289,13 @@ impl Question {
     /// Reads the answer.
     pub(crate) fn answer<'l>(&self, query: Query, text: &'l [u8]) -> Option<Answer<'l>> {
         let values = self.line.parse(text)?;
-        // A line that is a string and no more would take every report.
-        if self.line.pieces.len() == 1 && !text.first().is_some_and(u8::is_ascii_alphanumeric) {
+        // A line that is a string and no more would take every line.
+        let fits = match (self.line.pieces.len(), query) {
+            (1, Query::Imei) => text.iter().all(u8::is_ascii_digit),
+            (1, _) => text.first().is_some_and(u8::is_ascii_alphanumeric),
+            _ => true,
+        };
+        if !fits {
             return None;
         }
         Some(match (query, values.at(self.field)) {

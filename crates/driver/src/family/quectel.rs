@@ -191,7 +191,7 @@ impl Language for Quectel {
                         .then(Awaited::Published, ROUND_TRIP),
                 )
             }
-            Job::Status => ask(line.command("+QMTCONN", Form::Read, &[]), quick.tolerant()),
+            Job::Status => ask(line.command("+QMTCONN", Form::Read, &[]), quick),
             Job::Logout => ask(
                 line.set("+QMTDISC", &[CLIENT]),
                 quick
@@ -216,7 +216,7 @@ impl Language for Quectel {
         }
     }
 
-    fn report<'l>(&self, text: &'l [u8], is_cut: bool) -> Report<'l> {
+    fn report<'l>(&self, model: &Model, text: &'l [u8], is_cut: bool) -> Report<'l> {
         if let Some(values) = read(&q::RECV_LEN, text, is_cut) {
             return Report::Message {
                 topic: values.text(2),
@@ -225,6 +225,9 @@ impl Language for Quectel {
             };
         }
         if let Some(values) = q::RECV.parse(text) {
+            if !is_nb(model) {
+                return Report::Misconfigured;
+            }
             return Report::Message {
                 topic: values.text(2),
                 payload: values.text(3),
@@ -280,10 +283,11 @@ impl Language for Quectel {
             Report::BearerLost
         } else if is_any(&[&q::RDY, &q::APP_RDY, &q::BROM], text) {
             Report::Booted
+        } else if is_any(&[&q::RECV_KEPT], text) {
+            Report::Misconfigured
         } else if is_any(
             &[
                 &q::PING,
-                &q::RECV_KEPT,
                 &q::FULL,
                 &q::QUSIM,
                 &q::SMS_DONE,
@@ -342,7 +346,7 @@ impl Language for Quectel {
 
     fn data_patience(&self, _: Way) -> Option<Duration> {
         // Inferred, as the module's minute is.
-        Some(Duration::from_secs(65))
+        Some(Duration::from_secs(60))
     }
 }
 
