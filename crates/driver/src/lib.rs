@@ -64,10 +64,20 @@
 //! to [`Patience::first_wait`] at first, then twice as long each time, give or take a quarter, and never longer than
 //! [`Patience::longest_wait`] and a quarter.
 
+//!
+//! # Ports
+//!
+//! The feature `blocking` has `blocking::exchange` for a port of `embedded-io`, the feature `async` has
+//! `asynch::Modem` for one of `embedded-io-async`: embassy on a microcontroller, tokio on a computer.
+
 #![no_std]
 #![forbid(unsafe_code)]
 
 mod api;
+#[cfg(feature = "async")]
+pub mod asynch;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod driver;
 mod family;
 mod lines;

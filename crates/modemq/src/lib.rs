@@ -16,6 +16,7 @@ pub mod control;
 pub mod doctor;
 pub mod flash;
 pub mod line;
+pub mod modem;
 pub mod net;
 pub mod port;
 pub mod record;

@@ -45,19 +45,24 @@ impl HostLine {
         }
     }
 
+    /// Waits for bytes; none: the line has ended.
+    ///
+    /// # Errors
+    /// The line is broken.
+    pub async fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer).await,
+            Self::Serial(serial) => serial.read(buffer).await,
+        }
+    }
+
     /// Waits for bytes, and no longer than `limit`; none when there were none.
     ///
     /// # Errors
     /// The line is broken, or its other end has closed it.
     pub async fn receive(&mut self, limit: Duration) -> io::Result<Vec<u8>> {
         let mut buffer = vec![0; 4096];
-        let read = async {
-            match self {
-                Self::Tcp(stream) => stream.read(&mut buffer).await,
-                Self::Serial(serial) => serial.read(&mut buffer).await,
-            }
-        };
-        match tokio::time::timeout(limit, read).await {
+        match tokio::time::timeout(limit, self.read_some(&mut buffer)).await {
             Ok(Ok(0)) => Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "the other end has closed the line",

@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 use dialect::Model;
 use modemq::commands::{
-    self, broker, demo, doctor, explain, faults, iotda, module, publish, replay, subscribe, trace,
+    self, at, broker, demo, doctor, explain, faults, identify, iotda, module, publish, replay,
+    subscribe, trace,
 };
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    At(at::Args),
     Demo(demo::Args),
     Module(Box<module::Args>),
     Replay(replay::Args),
@@ -29,6 +31,7 @@ enum Command {
     Explain(explain::Args),
     Faults(faults::Args),
     Trace(trace::Args),
+    Identify(identify::Args),
     Iotda(iotda::Args),
     /// List the models: language, limits, defaults
     Models,
@@ -46,6 +49,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::At(args) => commands::run(at::run(args)),
+        Command::Identify(args) => commands::run(identify::run(args)),
         Command::Demo(args) => commands::run(demo::run(args)),
         Command::Module(args) => commands::run(module::run(*args)),
         Command::Replay(args) => replay::run(&args),

@@ -493,7 +493,7 @@ impl<'a> Driver<'a> {
     pub fn receive(&mut self, now: Instant, bytes: &[u8]) -> usize {
         self.now = now;
         let mut used = 0;
-        while used < bytes.len() && self.held.is_none() && self.notes.len == 0 {
+        while used < bytes.len() && !self.has_event() {
             self.last_byte = now;
             let prompt = self.pending.is_some_and(|pending| match pending.phase {
                 Phase::Reply => pending.ask.prompt == PromptAt::First,
@@ -583,6 +583,11 @@ impl<'a> Driver<'a> {
                 }
             }
         }
+    }
+
+    /// Has something happened?
+    pub fn has_event(&self) -> bool {
+        self.notes.len > 0 || self.held.is_some()
     }
 
     /// What has happened.

@@ -65,12 +65,32 @@ enum VersionArg {
 }
 
 impl Connection {
+    /// The same for a module, with `own` for a client id when none is given.
+    pub fn options<'a>(&'a self, own: &'a str) -> driver::Options<'a> {
+        driver::Options {
+            host: &self.host,
+            port: self.port,
+            client_id: self.id.as_deref().unwrap_or(own),
+            username: self.username.as_deref(),
+            password: self.password.as_deref(),
+            keep_alive: self.keepalive,
+            clean_session: !self.disable_clean_session,
+            will: self.will_topic.as_deref().map(|topic| driver::Will {
+                topic,
+                payload: self.will_payload.as_deref().unwrap_or_default(),
+                qos: driver::QoS::from_level(self.will_qos).unwrap_or_default(),
+                retain: self.will_retain,
+            }),
+            ..driver::Options::default()
+        }
+    }
+
     /// Connects and logs in.
     ///
     /// # Errors
     /// Why not.
     pub async fn open(&self) -> Result<Client, Error> {
-        let own = format!("modemq-{}", std::process::id());
+        let own = own_id();
         let connect = Connect {
             version: match self.protocol_version {
                 VersionArg::V311 => Version::V311,
@@ -90,6 +110,11 @@ impl Connection {
         };
         Client::connect(&self.host, self.port, None, &connect).await
     }
+}
+
+/// The client id of a tool that was given none.
+pub fn own_id() -> String {
+    format!("modemq-{}", std::process::id())
 }
 
 /// The QoS that a flag names; the parser has checked the range.

@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+pub mod at;
 pub mod broker;
 pub mod connection;
 pub mod control;
@@ -7,12 +8,14 @@ pub mod demo;
 pub mod doctor;
 pub mod explain;
 pub mod faults;
+pub mod identify;
 pub mod iotda;
 pub mod module;
 pub mod publish;
 pub mod replay;
 pub mod subscribe;
 pub mod trace;
+pub mod via;
 
 use clap::ValueEnum;
 use std::process::ExitCode;

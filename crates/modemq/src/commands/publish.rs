@@ -1,7 +1,9 @@
 //! `modemq pub`: publish, with mosquitto_pub's flags.
 
 use super::connection::{Connection, exit_code, qos};
+use super::via::{self, Place, Via};
 use crate::client::{self, Client};
+use crate::modem::Room;
 use clap::Args as ClapArgs;
 use std::io::{BufRead, Read};
 use std::path::PathBuf;
@@ -14,11 +16,16 @@ use std::process::ExitCode;
     after_help = "Examples:
   modemq pub -t mqtt/pub -m 'data from tcp server'
   modemq pub -h 127.0.0.1 -p 1884 -u user -P secret -t a/b -q 1 -r -m '{\"on\":1}'
-  tail -f log | modemq pub -t log -l"
+  tail -f log | modemq pub -t log -l
+  modemq pub --via ec20:/dev/ttyUSB2 -h broker.example -t a/b -q 1 -m hi
+      through a module"
 )]
 pub struct Args {
     #[command(flatten)]
     connection: Connection,
+
+    #[command(flatten)]
+    via: Via,
 
     /// Topic
     #[arg(short, long, value_name = "TOPIC")]
@@ -77,6 +84,15 @@ pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
     } else {
         return Err("what to publish? -m MESSAGE, -f FILE, -l, -s or -n".into());
     };
+    if let Some(place) = &args.via.via {
+        return Ok(match publish_via(&args, place, single).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("modemq pub: {error}");
+                error.exit_code().into()
+            }
+        });
+    }
     match publish(&args, single).await {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
@@ -97,6 +113,34 @@ async fn publish(args: &Args, single: Option<Vec<u8>>) -> Result<(), client::Err
         }
     }
     client.disconnect().await
+}
+
+/// The same through a module.
+async fn publish_via(
+    args: &Args,
+    place: &Place,
+    single: Option<Vec<u8>>,
+) -> Result<(), via::Error> {
+    let mut room = Room::default();
+    let qos = driver::QoS::from_level(args.qos).unwrap_or_default();
+    let opened = args
+        .via
+        .open(place, &mut room, &args.connection, &[], "pub");
+    let mut session = opened.await?;
+    match single {
+        Some(message) => {
+            let sent = session.publish(&args.topic, &message, qos, args.retain);
+            sent.await?;
+        }
+        None => {
+            for line in std::io::stdin().lock().split(b'\n') {
+                let line = line.map_err(via::Error::Output)?;
+                let sent = session.publish(&args.topic, &line, qos, args.retain);
+                sent.await?;
+            }
+        }
+    }
+    session.disconnect().await
 }
 
 async fn one(client: &mut Client, args: &Args, message: &[u8]) -> Result<(), client::Error> {

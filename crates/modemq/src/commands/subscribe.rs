@@ -1,7 +1,9 @@
 //! `modemq sub`: subscribe and print, with mosquitto_sub's flags.
 
 use super::connection::{Connection, exit_code, qos};
+use super::via::{self, Place, Via};
 use crate::client::{self, Client, News};
+use crate::modem::Room;
 use clap::Args as ClapArgs;
 use std::io::Write;
 use std::process::ExitCode;
@@ -14,11 +16,16 @@ use std::time::Duration;
     after_help = "Examples:
   modemq sub -t 'mqtt/#' -v
   modemq sub -h 127.0.0.1 -p 1884 -t mqtt/sub -C 1 -W 10
-      one message, or exit status 27 after ten seconds"
+      one message, or exit status 27 after ten seconds
+  modemq sub --via esp8266:/dev/ttyUSB0 --wifi home:secret -h broker.example -t '#' -v
+      through a module"
 )]
 pub struct Args {
     #[command(flatten)]
     connection: Connection,
+
+    #[command(flatten)]
+    via: Via,
 
     /// Topic filter. May be repeated
     #[arg(short, long, value_name = "FILTER", required = true)]
@@ -62,6 +69,19 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Output that cannot be written.
 pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
     let limit = args.wait.map_or(Duration::MAX, Duration::from_secs);
+    if let Some(place) = &args.via.via {
+        let result = match tokio::time::timeout(limit, subscribe_via(&args, place)).await {
+            Ok(result) => result,
+            Err(_) => Err(via::Error::Timeout(None)),
+        };
+        return Ok(match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("modemq sub: {error}");
+                error.exit_code().into()
+            }
+        });
+    }
     let result = match tokio::time::timeout(limit, subscribe(&args)).await {
         Ok(result) => result,
         Err(_) => Err(client::Error::Timeout),
@@ -133,22 +153,50 @@ async fn listen(
                 }
             }
             News::Message(message) if !(args.no_retained && message.retain) => {
-                let mut line = Vec::new();
-                if args.verbose {
-                    line.extend_from_slice(message.topic.as_bytes());
-                    line.push(b' ');
-                }
-                line.extend_from_slice(&message.payload);
-                if !args.no_line_end {
-                    line.push(b'\n');
-                }
-                let mut out = std::io::stdout().lock();
-                out.write_all(&line)?;
-                out.flush()?;
+                print(args, message.topic.as_bytes(), &message.payload)?;
                 *left = left.map(|left| left - 1);
             }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// The same through a module, which connects again by itself. It does not say whether a message was retained.
+async fn subscribe_via(args: &Args, place: &Place) -> Result<(), via::Error> {
+    let mut room = Room::default();
+    let level = driver::QoS::from_level(args.qos).unwrap_or_default();
+    let filters: Vec<_> = args
+        .topic
+        .iter()
+        .map(|filter| (filter.as_str(), level))
+        .collect();
+    let opened = args
+        .via
+        .open(place, &mut room, &args.connection, &filters, "sub");
+    let mut session = opened.await?;
+    let mut left = args.count;
+    session
+        .listen(|message| {
+            print(args, message.topic, message.payload)?;
+            left = left.map(|left| left - 1);
+            Ok(left == Some(0))
+        })
+        .await?;
+    session.disconnect().await
+}
+
+fn print(args: &Args, topic: &[u8], payload: &[u8]) -> std::io::Result<()> {
+    let mut line = Vec::new();
+    if args.verbose {
+        line.extend_from_slice(topic);
+        line.push(b' ');
+    }
+    line.extend_from_slice(payload);
+    if !args.no_line_end {
+        line.push(b'\n');
+    }
+    let mut out = std::io::stdout().lock();
+    out.write_all(&line)?;
+    out.flush()
 }

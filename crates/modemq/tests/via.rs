@@ -1,0 +1,181 @@
+//! Through a module: `pub --via`, `sub --via`, `at`, `identify`, with the programs as they are built and real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use common::{Broker, Running, publish, run, start};
+use dialect::model::{self, Bearer, Model};
+
+/// A module on a TCP port, and its name there.
+fn module(model: &Model) -> (Running, String) {
+    let mut module = start(&[
+        "module",
+        model.name,
+        "--tcp",
+        "127.0.0.1:0",
+        "--pace",
+        "fast",
+    ]);
+    let line = module.line();
+    let words = line.split_whitespace();
+    let port = words.into_iter().find(|word| word.starts_with("tcp:"));
+    let port = port.unwrap().to_string();
+    (module, port)
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap()
+}
+
+fn through(model: &Model, broker: &Broker) {
+    let (_module, port) = module(model);
+    let via = format!("{}:{port}", model.name);
+    let (host, to) = (
+        broker.address.ip().to_string(),
+        broker.address.port().to_string(),
+    );
+    let mut place = vec!["--via", &via, "-h", &host, "-p", &to];
+    if model.bearer == Bearer::WiFi {
+        place.extend(["--wifi", "home:password"]);
+    }
+    let topic = format!("up/{}", model.name);
+    let own = [
+        "sub", "-h", &host, "-p", &to, "-t", &topic, "-C", "1", "-W", "60",
+    ];
+    let listener = common::modemq(&own)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The listener may be late: a retained message waits for it.
+    let publishes = ["pub", "-q", "2", "-r", "-t", &topic, "-m", "a\r\nOK\r\nb"];
+    let output = run(&[&publishes[..], &place[..]].concat(), b"");
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        model.name,
+        text(output.stderr)
+    );
+    let heard = listener.wait_with_output().unwrap();
+    assert_eq!(text(heard.stdout), "a\r\nOK\r\nb\n", "{}", model.name);
+
+    let topic = format!("down/{}", model.name);
+    publish(broker, &["-r", "-t", &topic, "-m", "kept"]);
+    let subscribes = ["sub", "-q", "1", "-v", "-C", "1", "-W", "60", "-t", &topic];
+    let output = run(&[&subscribes[..], &place[..]].concat(), b"");
+    assert_eq!(
+        text(output.stdout),
+        format!("{topic} kept\n"),
+        "{}",
+        text(output.stderr)
+    );
+    assert!(output.status.success());
+}
+
+#[test]
+fn messages_pass_through_each_model() {
+    let broker = Broker::mosquitto();
+    std::thread::scope(|scope| {
+        for model in model::ALL {
+            let broker = &broker;
+            scope.spawn(move || through(model, broker));
+        }
+    });
+}
+
+#[test]
+fn a_refused_login_is_told_with_its_code() {
+    let broker = Broker::ours(&["--user", "robot:right"]);
+    let (_module, port) = module(Model::by_name("ec20").unwrap());
+    let to = broker.address.port().to_string();
+    let args = [
+        "pub",
+        "--via",
+        &format!("ec20:{port}"),
+        "-h",
+        "127.0.0.1",
+        "-p",
+        &to,
+        "-u",
+        "robot",
+        "-P",
+        "wrong",
+        "-t",
+        "t",
+        "-m",
+        "x",
+    ];
+    let output = run(&args, b"");
+    assert_eq!(output.status.code(), Some(4));
+    assert_eq!(
+        text(output.stderr),
+        "modemq pub: the broker refused user name or password\n"
+    );
+}
+
+#[test]
+fn what_cannot_be_carried_is_said() {
+    let broker = Broker::ours(&[]);
+    let (_module, port) = module(Model::by_name("bc26").unwrap());
+    let to = broker.address.port().to_string();
+    let args = [
+        "pub",
+        "--via",
+        &format!("bc26:{port}"),
+        "-h",
+        "127.0.0.1",
+        "-p",
+        &to,
+        "-t",
+        "t",
+        "-s",
+    ];
+    let output = run(&args, &[b'x'; 1025]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        text(output.stderr),
+        "modemq pub: the model takes messages of up to 1024 bytes\n"
+    );
+}
+
+#[test]
+fn one_line_is_typed_and_answered() {
+    for model in model::ALL {
+        let (_module, port) = module(model);
+        let command = if model.bearer == Bearer::WiFi {
+            ("AT+CWMODE?", "+CWMODE:1\nOK\n")
+        } else {
+            ("AT+CSQ", "+CSQ: 24,0\nOK\n")
+        };
+        let output = run(&["at", &port, command.0], b"");
+        // What looks for the host's rate has used the first line up.
+        let output = if output.status.code() == Some(27) && model.defaults.autobaud {
+            run(&["at", &port, command.0], b"")
+        } else {
+            output
+        };
+        assert_eq!(text(output.stdout), command.1, "{}", model.name);
+        assert!(output.status.success());
+    }
+    let (_module, port) = module(Model::by_name("air780ep").unwrap());
+    let output = run(
+        &["at", &port, "AT+MIPCLOSE", "--json", "-m", "air780ep"],
+        b"",
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        text(output.stdout),
+        "{\"command\":\"AT+MIPCLOSE\",\"lines\":[],\"result\":\"+CME ERROR: 767\",\"code\":767,\"meaning\":\"Operation failed\"}\n"
+    );
+}
+
+#[test]
+fn each_model_is_identified() {
+    for model in model::ALL {
+        let (_module, port) = module(model);
+        let output = run(&["identify", &port], b"");
+        let said = text(output.stdout);
+        assert!(said.starts_with(&format!("{}: ", model.name)), "{said}");
+        assert!(output.status.success());
+    }
+}
