@@ -72,6 +72,8 @@ pub struct Options<'a> {
     pub apn: Option<Apn<'a>>,
     /// The Wi-Fi access point; `None`: the one that the module joins by itself.
     pub wifi: Option<Wifi<'a>>,
+    /// TLS; `None`: plain TCP.
+    pub tls: Option<Tls<'a>>,
     /// Can the caller reset the module? Then the last rung is [`Event::Reset`], and otherwise a command, which a module that
     /// hears nothing does not hear.
     pub reset_pin: bool,
@@ -93,6 +95,7 @@ impl Default for Options<'_> {
             pin: None,
             apn: None,
             wifi: None,
+            tls: None,
             reset_pin: false,
             patience: Patience::default(),
         }
@@ -110,6 +113,51 @@ pub struct Will<'a> {
     pub qos: QoS,
     /// Does the broker keep it?
     pub retain: bool,
+}
+
+/// TLS. Certificates and keys are PEM, and are typed into the module's files under a name that is made of what they hold: a file
+/// of that name and length is there already, and is used as it is. What is not used any more is not deleted.
+///
+/// Not on the NT35E, whose certificate stands in a command line, and not on the ESP8266, which has no TLS.
+#[derive(Clone, Copy)]
+pub struct Tls<'a> {
+    /// The authority that the server's certificate must be of; `None`: the server is not checked.
+    pub ca: Option<&'a str>,
+    /// The client's certificate and private key.
+    pub identity: Option<(&'a str, &'a str)>,
+    /// Must the certificates be valid by the module's clock? Luat's and Espressif's modules always mind it.
+    pub dates: bool,
+}
+
+/// Without what is secret.
+impl fmt::Debug for Tls<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("ca", &self.ca.is_some())
+            .field("identity", &self.identity.is_some())
+            .field("dates", &self.dates)
+            .finish()
+    }
+}
+
+impl<'a> Tls<'a> {
+    /// The three files: authority, certificate, key.
+    pub(crate) fn file(&self, slot: u8) -> Option<&'a str> {
+        match slot {
+            0 => self.ca,
+            1 => self.identity.map(|(certificate, _)| certificate),
+            _ => self.identity.map(|(_, key)| key),
+        }
+    }
+
+    /// 0 nobody is checked, 1 the server is, 2 both are.
+    pub(crate) fn level(&self) -> i64 {
+        match (self.identity, self.ca) {
+            (Some(_), _) => 2,
+            (None, Some(_)) => 1,
+            (None, None) => 0,
+        }
+    }
 }
 
 /// An access point of the mobile network.
@@ -467,6 +515,8 @@ pub enum ConnectError {
     Busy,
     /// Host, client identifier, user name, password or will is longer than the model takes, or cannot be written.
     Options,
+    /// The driver cannot set this model up for TLS.
+    Tls,
     /// [`Memory::command`] is too small for the command of these options.
     Memory,
 }
@@ -476,6 +526,7 @@ impl fmt::Display for ConnectError {
         f.write_str(match self {
             Self::Busy => "there is a connection already",
             Self::Options => "the model cannot write these options",
+            Self::Tls => "no TLS on this model",
             Self::Memory => "the command memory is too small for these options",
         })
     }

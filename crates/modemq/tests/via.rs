@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Broker, Running, publish, run, start};
+use common::{Broker, Folder, Running, publish, run, start};
 use dialect::model::{self, Bearer, Model};
 
 /// A module on a TCP port, and its name there.
@@ -81,6 +81,54 @@ fn messages_pass_through_each_model() {
             scope.spawn(move || through(model, broker));
         }
     });
+}
+
+/// Certificates are typed into the module, and used; a second time they are there.
+#[test]
+fn certificates_are_provisioned() {
+    let folder = Folder::new("via");
+    let (_broker, [_, mutual]) = Broker::ours_with_tls(&folder.0, &[]);
+    let file = |name: &str| folder.0.join(name).to_str().unwrap().to_string();
+    let [ca, cert, key] = [file("ca.crt"), file("client.crt"), file("client.key")];
+    let to = mutual.port().to_string();
+    for name in ["air780ep", "ec20", "bg95", "bc26", "esp32c3"] {
+        let (_module, port) = module(Model::by_name(name).unwrap());
+        let via = format!("{name}:{port}");
+        let mut args = vec![
+            "pub",
+            "--via",
+            &via,
+            "-h",
+            "localhost",
+            "-p",
+            &to,
+            "--tls",
+            "--cafile",
+            &ca,
+            "--cert",
+            &cert,
+            "--key",
+            &key,
+            "-q",
+            "1",
+            "-t",
+            "t",
+            "-m",
+            "x",
+        ];
+        if name == "esp32c3" {
+            args.extend(["--wifi", "home:password"]);
+        }
+        for _ in 0..2 {
+            let output = run(&args, b"");
+            assert!(output.status.success(), "{name}: {}", text(output.stderr));
+        }
+    }
+    let (_module, port) = module(Model::by_name("nt35e").unwrap());
+    let via = format!("nt35e:{port}");
+    let args = ["pub", "--via", &via, "--tls", "-t", "t", "-m", "x"];
+    let output = run(&args, b"");
+    assert_eq!(text(output.stderr), "modemq pub: no TLS on this model\n");
 }
 
 #[test]

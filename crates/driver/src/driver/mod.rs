@@ -48,6 +48,8 @@ pub struct Driver<'a> {
     pin_typed: bool,
     /// What the last command read.
     reading: Option<i64>,
+    /// The file that was asked for last is in the module.
+    present: bool,
 
     pending: Option<Pending>,
     resync: Option<Resync>,
@@ -86,6 +88,7 @@ enum Stage {
     Registration,
     Attached,
     Attach,
+    Provision(u8),
     Close,
     Bearer(u8),
     Configure(u8),
@@ -255,6 +258,7 @@ impl<'a> Driver<'a> {
             polls: 0,
             pin_typed: false,
             reading: None,
+            present: false,
             pending: None,
             resync: None,
             questions: 0,
@@ -551,11 +555,11 @@ impl<'a> Driver<'a> {
         let Phase::Data(at) = self.pending.as_ref()?.phase else {
             return None;
         };
-        let payload = self.outbox.payload();
-        if at < payload.len() {
-            Some(&payload[at..])
+        let (data, ends_with_ctrl_z) = self.data();
+        if at < data.len() {
+            Some(&data[at..])
         } else {
-            (self.ends_with_ctrl_z() && at == payload.len()).then_some(b"\x1a")
+            (ends_with_ctrl_z && at == data.len()).then_some(b"\x1a")
         }
     }
 
@@ -566,7 +570,8 @@ impl<'a> Driver<'a> {
             self.sent = self.typed.min(self.sent + bytes);
             return;
         }
-        let end = self.outbox.payload().len() + usize::from(self.ends_with_ctrl_z());
+        let (data, ends_with_ctrl_z) = self.data();
+        let end = data.len() + usize::from(ends_with_ctrl_z);
         if let Some(pending) = &mut self.pending
             && let Phase::Data(at) = &mut pending.phase
         {
@@ -664,6 +669,9 @@ impl<'a> Driver<'a> {
 
     /// Can the model write these options?
     fn check(&mut self, options: &Options<'_>) -> Result<(), ConnectError> {
+        if options.tls.is_some() && self.language.file_of(self.model, 0).is_none() {
+            return Err(ConnectError::Tls);
+        }
         let jobs =
             (0..8)
                 .map(Job::Configure)
@@ -704,12 +712,21 @@ impl<'a> Driver<'a> {
             qos,
             retain: self.outbox.retain,
             way: self.outbox.way,
+            present: self.present,
             hex: self.hex,
         }
     }
 
-    fn ends_with_ctrl_z(&self) -> bool {
-        matches!(self.outbox.way, Way::CtrlZ | Way::Hex)
+    /// What follows the prompt of the command that runs, and whether Ctrl-Z follows that.
+    fn data(&self) -> (&[u8], bool) {
+        if let Some(Job::Provision(step)) = self.pending.map(|pending| pending.job) {
+            let file = self.language.file_of(self.model, step);
+            let (slot, ends_with_ctrl_z) = file.unwrap_or((0, false));
+            let text = self.options.tls.and_then(|tls| tls.file(slot));
+            return (text.unwrap_or("").as_bytes(), ends_with_ctrl_z);
+        }
+        let ends_with_ctrl_z = matches!(self.outbox.way, Way::CtrlZ | Way::Hex);
+        (self.outbox.payload(), ends_with_ctrl_z)
     }
 
     fn queue(&mut self) -> Token {

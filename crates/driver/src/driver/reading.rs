@@ -100,8 +100,15 @@ impl Driver<'_> {
 
     /// An information line of the command that runs?
     pub(super) fn take_answer(&mut self, pending: Pending, line: &[u8]) -> bool {
-        if pending.phase != Phase::Reply {
+        if !matches!(pending.phase, Phase::Reply | Phase::AfterData) {
             return false;
+        }
+        if pending.ask.prompt == PromptAt::Connect
+            && pending.phase == Phase::Reply
+            && dialect::quectel::CONNECT.parse(line).is_some()
+        {
+            self.begin_data();
+            return true;
         }
         match pending.job {
             Job::Query(query) => {
@@ -147,7 +154,9 @@ impl Driver<'_> {
         };
         let at = pending.ask.prompt;
         match (pending.phase, result) {
-            (Phase::Reply, Ok(())) if at == PromptAt::First => self.stats.stray_results += 1,
+            (Phase::Reply, Ok(())) if matches!(at, PromptAt::First | PromptAt::Connect) => {
+                self.stats.stray_results += 1;
+            }
             (Phase::Reply, Ok(())) if at == PromptAt::AfterOk => {
                 pending.phase = Phase::Prompt;
                 pending.deadline = self.now + PROMPT;

@@ -42,7 +42,14 @@ impl Driver<'_> {
             (Stage::Sim, _) => self.poll_again(Duration::from_secs(1)),
             (Stage::Registration, Some(1 | 5)) => self.go(Stage::Attached),
             (Stage::Registration, _) => self.poll_again(Duration::from_secs(2)),
-            (Stage::Attached, Some(1)) => self.go(Stage::Close),
+            (Stage::Attached, Some(1)) => self.go(Stage::Provision(0)),
+            (Stage::Provision(_), reading) => {
+                // What says nothing of a file leaves it where it was; a file that is not there is answered by an error alone.
+                if reading.is_some() || self.is_first_of_file(job) {
+                    self.present = reading == Some(1);
+                }
+                self.next_of_stage();
+            }
             (Stage::Attached, _) if self.polls % 10 == 4 => {
                 self.polls += 1;
                 self.stage = Stage::Attach;
@@ -59,6 +66,16 @@ impl Driver<'_> {
         }
     }
 
+    /// Does it ask whether a file is there?
+    fn is_first_of_file(&self, job: Job) -> bool {
+        let slot = |step| Some(self.language.file_of(self.model, step)?.0);
+        match job {
+            Job::Provision(0) => true,
+            Job::Provision(step) => slot(step) != slot(step - 1),
+            _ => false,
+        }
+    }
+
     pub(super) fn stage_failed(&mut self, job: Job, trouble: Trouble) {
         match (job, trouble) {
             (Job::Restart, _) => self.reset(false),
@@ -69,7 +86,7 @@ impl Driver<'_> {
             (Job::Login, _) => self.fail(Why::NotLoggedIn, Rung::Reopen),
             (Job::Pin, _) => self.go(Stage::Sim),
             (Job::Bearer(_), Trouble::Refused(_)) => self.fail(Why::NoBearer, Rung::Reactivate),
-            (Job::Configure(_) | Job::Apn, Trouble::Refused(_)) => {
+            (Job::Configure(_) | Job::Provision(_) | Job::Apn, Trouble::Refused(_)) => {
                 self.fail(Why::Configuration, Rung::Reopen);
             }
             // No final result: the same again, once the module is understood again.
@@ -107,7 +124,7 @@ impl Driver<'_> {
 
     pub(super) fn next_of_stage(&mut self) {
         match &mut self.stage {
-            Stage::Bearer(step) | Stage::Configure(step) => *step += 1,
+            Stage::Bearer(step) | Stage::Configure(step) | Stage::Provision(step) => *step += 1,
             _ => self.after_stage(),
         }
     }
@@ -118,9 +135,11 @@ impl Driver<'_> {
             Stage::Echo if cellular => Stage::Errors,
             Stage::Errors | Stage::Pin | Stage::RadioOn => Stage::Sim,
             Stage::Apn | Stage::Leave if cellular => Stage::Registration,
-            Stage::Echo | Stage::Sim | Stage::Apn | Stage::Leave => Stage::Close,
+            Stage::Echo | Stage::Sim | Stage::Apn | Stage::Leave | Stage::Attached => {
+                Stage::Provision(0)
+            }
             Stage::Registration | Stage::Attach => Stage::Attached,
-            Stage::Attached => Stage::Close,
+            Stage::Provision(_) => Stage::Close,
             Stage::Close => Stage::Bearer(0),
             Stage::Bearer(_) => Stage::Configure(0),
             Stage::Configure(_) => Stage::Open,
@@ -166,6 +185,7 @@ impl Stage {
             Self::Registration => Job::Registration,
             Self::Attached => Job::Attached,
             Self::Attach => Job::Attach,
+            Self::Provision(step) => Job::Provision(step),
             Self::Close | Self::Hangup => Job::Close,
             Self::Bearer(step) => Job::Bearer(step),
             Self::Configure(step) => Job::Configure(step),

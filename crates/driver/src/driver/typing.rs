@@ -189,7 +189,8 @@ impl Driver<'_> {
         if let Some(pending) = &mut self.pending {
             pending.phase = Phase::Data(0);
             pending.deadline = self.now + pending.ask.patience;
-            if self.outbox.payload().is_empty() && !self.ends_with_ctrl_z() {
+            let (data, ends_with_ctrl_z) = self.data();
+            if data.is_empty() && !ends_with_ctrl_z {
                 self.transmitted(self.now, 0);
             }
         }

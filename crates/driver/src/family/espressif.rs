@@ -5,15 +5,26 @@
 
 use super::{About, Ask, Job, Language, PromptAt, Question, Report, Step, Way, Writer};
 use super::{Awaited, OPEN, REPLY, ROUND_TRIP, ask, is_any, read};
-use crate::api::{PublishError, Query};
+use crate::api::{PublishError, Query, Tls};
 use core::time::Duration;
 use dialect::{Form, Line, Model, Value, espressif as esp};
 
 pub(super) struct Espressif;
 
 const LINK: Value<'static> = Value::Int(0);
-/// Plain TCP.
-const SCHEME: i64 = 1;
+
+/// Of MQTTUSERCFG: 1 TCP, 2 TLS, 3 the server is checked, 4 the client, 5 both.
+fn scheme(tls: Option<Tls<'_>>) -> i64 {
+    match tls {
+        None => 1,
+        Some(tls) => match (tls.ca, tls.identity) {
+            (None, None) => 2,
+            (Some(_), None) => 3,
+            (None, Some(_)) => 4,
+            (Some(_), Some(_)) => 5,
+        },
+    }
+}
 
 impl Language for Espressif {
     fn sized(&self) -> &'static [&'static Line] {
@@ -26,6 +37,26 @@ impl Language for Espressif {
         match job {
             Job::Probe => ask(line.command("+UART_CUR", Form::Read, &[]), quick),
             Job::Echo => ask(line.set("E", &[0.into()]), quick),
+            Job::Provision(step) => match (options.tls, step) {
+                (None, _) => Step::Done,
+                (Some(tls), 0..=2) => match tls.file(step) {
+                    Some(file) => {
+                        let name = ["mqtt_ca", "mqtt_cert", "mqtt_key"][usize::from(step)];
+                        let length = Value::Int(file.len() as i64);
+                        ask(
+                            line.set(
+                                "+SYSMFG",
+                                &[2.into(), name.into(), name.into(), 8.into(), length],
+                            ),
+                            quick.prompt(PromptAt::AfterOk),
+                        )
+                    }
+                    None => Step::Skip,
+                },
+                // Dates are minded: the clock is set once there is an address.
+                (Some(_), 3) => ask(line.set("+CIPSNTPCFG", &[1.into(), 0.into()]), quick),
+                (Some(_), _) => Step::Done,
+            },
             Job::Bearer(0) => ask(line.set("+CWMODE", &[1.into()]), quick),
             Job::Bearer(1) => ask(line.command("+CWSTATE", Form::Read, &[]), quick),
             Job::Bearer(2) if about.reading != Some(2) => match options.wifi {
@@ -48,7 +79,7 @@ impl Language for Espressif {
                     "+MQTTUSERCFG",
                     &[
                         LINK,
-                        SCHEME.into(),
+                        scheme(options.tls).into(),
                         "NULL".into(),
                         "".into(),
                         "".into(),
@@ -228,6 +259,11 @@ impl Language for Espressif {
         } else {
             Ok(Way::Length)
         }
+    }
+
+    fn file_of(&self, model: &Model, step: u8) -> Option<(u8, bool)> {
+        let has_tls = dialect::command::find(model.commands, b"+SYSMFG").is_some();
+        has_tls.then_some((step, false))
     }
 
     // The buffer holds the packet's header as well: 7 bytes at most here, besides the topic.

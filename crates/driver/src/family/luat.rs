@@ -4,13 +4,67 @@
 //! (a new one cannot receive it).
 
 use super::{About, Ask, Awaited, Job, Language, PromptAt, Question, Report, Step, Way, Writer};
+use super::{FileName, is_any, read};
 use super::{OPEN, REPLY, ROUND_TRIP, ask, cellular, cellular_answer, cellular_question};
-use super::{is_any, read};
 use crate::api::{PublishError, Query};
 use core::time::Duration;
 use dialect::{Form, Line, Model, Value, luat, network};
 
 pub(super) struct Luat;
+
+/// Commands for each file.
+const FILE_STEPS: u8 = 6;
+
+/// Is the file there? If not: delete, create, write, and ask again. Then it is named in the settings of MQTT's TLS, number 88.
+fn provision(step: u8, about: &About<'_>, line: &mut Writer<'_>) -> Step {
+    let Some(tls) = about.options.tls else {
+        return Step::Done;
+    };
+    let quick = Ask::new(REPLY);
+    if step == 3 * FILE_STEPS {
+        let level = match tls.level() {
+            0 => "0",
+            1 => "1",
+            _ => "2",
+        };
+        let values = ["seclevel".into(), 88.into(), level.into()];
+        return ask(line.set("+SSLCFG", &values), quick);
+    }
+    let slot = step / FILE_STEPS;
+    if slot > 2 {
+        return Step::Done;
+    }
+    let Some(file) = tls.file(slot) else {
+        return Step::Skip;
+    };
+    let name = FileName::new("", file);
+    let there = about.present;
+    match step % FILE_STEPS {
+        0 => ask(line.set("+FSFLSIZE", &[name.value()]), quick.tolerant()),
+        1..=4 if there => Step::Skip,
+        1 => ask(line.set("+FSDEL", &[name.value()]), quick.tolerant()),
+        2 => ask(line.set("+FSCREATE", &[name.value()]), quick),
+        3 => ask(
+            line.set(
+                "+FSWRITE",
+                &[
+                    name.value(),
+                    0.into(),
+                    Value::Int(file.len() as i64),
+                    15.into(),
+                ],
+            ),
+            quick.prompt(PromptAt::First),
+        ),
+        4 => ask(line.set("+FSFLSIZE", &[name.value()]), quick),
+        _ if !there => Step::Cannot,
+        _ => {
+            let setting = ["cacert", "clientcert", "clientkey"][usize::from(slot)];
+            let values = [setting.into(), 88.into(), name.value()];
+            ask(line.set("+SSLCFG", &values), quick)
+        }
+    }
+}
 
 impl Language for Luat {
     fn sized(&self) -> &'static [&'static Line] {
@@ -37,6 +91,7 @@ impl Language for Luat {
                 ),
                 None => Step::Done,
             },
+            Job::Provision(step) => provision(step, about, line),
             // MIPSTART activates the context again.
             Job::Leave => ask(
                 line.set("+CGACT", &[0.into(), 1.into()]),
@@ -78,7 +133,11 @@ impl Language for Luat {
             }
             Job::Open => ask(
                 line.set(
-                    "+MIPSTART",
+                    if options.tls.is_some() {
+                        "+SSLMIPSTART"
+                    } else {
+                        "+MIPSTART"
+                    },
                     &[options.host.into(), i64::from(options.port).into()],
                 ),
                 quick.then(Awaited::Opened, OPEN),
@@ -130,8 +189,14 @@ impl Language for Luat {
         }
     }
 
-    fn answer(&self, job: Job, _: &About<'_>, text: &[u8]) -> Option<i64> {
+    fn answer(&self, job: Job, about: &About<'_>, text: &[u8]) -> Option<i64> {
         match job {
+            Job::Provision(step) => {
+                let (slot, _) = self.file_of(about.model, step)?;
+                let file = about.options.tls?.file(slot)?;
+                let size = luat::FSFLSIZE.parse(text)?.int(0);
+                Some(i64::from(size == Some(file.len() as i64)))
+            }
             Job::Status => luat::MQTTSTATU.parse(text)?.int(0),
             job => cellular_answer(job, text),
         }
@@ -208,6 +273,10 @@ impl Language for Luat {
         } else {
             Ok(Way::Length)
         }
+    }
+
+    fn file_of(&self, _: &Model, step: u8) -> Option<(u8, bool)> {
+        Some((step / FILE_STEPS, false))
     }
 
     fn topic_max(&self) -> usize {

@@ -30,6 +30,8 @@ pub(crate) enum Job {
     Attach,
     /// The access point of the mobile network.
     Apn,
+    /// Certificates and what goes with them, command by command.
+    Provision(u8),
     /// What the bearer needs, command by command.
     Bearer(u8),
     /// Give the bearer up.
@@ -76,6 +78,8 @@ pub(crate) struct About<'c> {
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
     pub(crate) way: Way,
+    /// The file that [`Job::Provision`] asked for last is there.
+    pub(crate) present: bool,
     /// Does the module take messages in hexadecimal digits now?
     pub(crate) hex: bool,
 }
@@ -128,8 +132,10 @@ pub(crate) enum PromptAt {
     Nowhere,
     /// In place of the final result, which follows the data.
     First,
-    /// After `OK`; what follows the data is a report.
+    /// After `OK`; what follows the data is a report, or a final result where there is none.
     AfterOk,
+    /// It is the line `CONNECT`, in place of the final result.
+    Connect,
 }
 
 /// A report that ends a job.
@@ -232,6 +238,11 @@ pub(crate) trait Language: Sync {
 
     /// How a message can be carried.
     fn way(&self, model: &Model, payload: &[u8]) -> Result<Way, PublishError>;
+
+    /// Which file a step of [`Job::Provision`] types, and whether Ctrl-Z ends it; `None`: the model has no TLS.
+    fn file_of(&self, _model: &Model, _step: u8) -> Option<(u8, bool)> {
+        None
+    }
 
     /// The longest topic, in bytes.
     fn topic_max(&self) -> usize;
@@ -489,6 +500,34 @@ fn read<'l>(line: &Line, text: &'l [u8], is_cut: bool) -> Option<Values<'l>> {
         line.parse_cut(text)
     } else {
         line.parse(text)
+    }
+}
+
+/// What a file is called that holds this: 64 bits of FNV-1a, so that another certificate has another name.
+pub(crate) struct FileName {
+    text: [u8; 24],
+    len: usize,
+}
+
+impl FileName {
+    pub(crate) fn new(folder: &str, holds: &str) -> Self {
+        let hash = holds.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let mut name = Self {
+            text: [0; 24],
+            len: folder.len() + 20,
+        };
+        let digits = (0..16).map(|at| b"0123456789abcdef"[(hash >> (60 - 4 * at)) as usize & 15]);
+        let all = folder.bytes().chain(digits).chain(*b".pem");
+        for (place, byte) in name.text.iter_mut().zip(all) {
+            *place = byte;
+        }
+        name
+    }
+
+    pub(crate) fn value(&self) -> Value<'_> {
+        Value::Text(&self.text[..self.len])
     }
 }
 

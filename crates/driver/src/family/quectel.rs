@@ -1,8 +1,8 @@
 //! BC26, EC20 and BG95: the QMT commands, on client 0.
 
 use super::{About, Ask, Awaited, Job, Language, PromptAt, Question, Report, Step, Way, Writer};
+use super::{FileName, ends_data, is_any, packet_id, read};
 use super::{OPEN, REPLY, ROUND_TRIP, ask, cellular, cellular_answer, cellular_question};
-use super::{ends_data, is_any, packet_id, read};
 use crate::api::{PublishError, Query};
 use core::time::Duration;
 use dialect::model::Bearer;
@@ -12,6 +12,14 @@ pub(super) struct Quectel;
 
 /// The client.
 const CLIENT: Value<'static> = Value::Int(0);
+/// The TLS context.
+const TLS_CONTEXT: Value<'static> = Value::Int(2);
+/// The same on a BC26, and its connection.
+const TLS_CONTEXT_NB: Value<'static> = Value::Int(1);
+const TLS_CONNECTION: Value<'static> = Value::Int(5);
+/// Commands for each file.
+const FILE_STEPS: u8 = 4;
+const NB_FILE_STEPS: u8 = 2;
 
 fn is_nb(model: &Model) -> bool {
     model.bearer == Bearer::NbIot
@@ -69,6 +77,8 @@ impl Language for Quectel {
                 ),
                 None => Step::Done,
             },
+            Job::Provision(step) if nb => provision_nb(step, about, line),
+            Job::Provision(step) => provision(step, about, line),
             Job::Bearer(0) if !nb => ask(line.command("+QIACT", Form::Read, &[]), quick),
             // Source: field: ERROR when it is active.
             Job::Bearer(1) if !nb && about.reading != Some(1) => ask(
@@ -127,6 +137,12 @@ impl Language for Quectel {
                 line.set("+QMTCFG=\"recv/mode\"", &[CLIENT, 0.into(), 1.into()]),
                 quick,
             ),
+            Job::Configure(5) if options.tls.is_some() => {
+                let context = if nb { TLS_CONTEXT_NB } else { TLS_CONTEXT };
+                let all = [CLIENT, 1.into(), context, TLS_CONNECTION];
+                let used = if nb { 4 } else { 3 };
+                ask(line.set("+QMTCFG=\"ssl\"", &all[..used]), quick)
+            }
             Job::Configure(_) => Step::Done,
             Job::Open => ask(
                 line.set(
@@ -202,8 +218,21 @@ impl Language for Quectel {
         }
     }
 
-    fn answer(&self, job: Job, _: &About<'_>, text: &[u8]) -> Option<i64> {
+    fn answer(&self, job: Job, about: &About<'_>, text: &[u8]) -> Option<i64> {
         match job {
+            Job::Provision(step) => {
+                let (slot, _) = self.file_of(about.model, step)?;
+                let file = about.options.tls?.file(slot)?;
+                let len = Some(file.len() as i64);
+                let is_whole = if let Some(values) = q::QFUPL.parse(text) {
+                    values.int(0) == len && hex(values.text(1)) == Some(checksum(file))
+                } else if let Some(values) = q::QSSLCFG_CERTIFICATE.parse(text) {
+                    values.int(3) == len
+                } else {
+                    q::QFLST.parse(text)?.int(1) == len
+                };
+                Some(i64::from(is_whole))
+            }
             Job::Bearer(0) => {
                 let values = q::QIACT.parse(text)?;
                 (values.int(0) == Some(1)).then(|| values.int(1)).flatten()
@@ -340,6 +369,14 @@ impl Language for Quectel {
         Ok(Way::Hex)
     }
 
+    fn file_of(&self, model: &Model, step: u8) -> Option<(u8, bool)> {
+        Some(if is_nb(model) {
+            (step / NB_FILE_STEPS, true)
+        } else {
+            (step / FILE_STEPS, false)
+        })
+    }
+
     fn topic_max(&self) -> usize {
         255
     }
@@ -348,6 +385,97 @@ impl Language for Quectel {
         // Inferred, as the module's minute is.
         Some(Duration::from_secs(60))
     }
+}
+
+/// Is the file there? If not: delete it and upload it, which tells its checksum. Then it is named in the TLS context.
+fn provision(step: u8, about: &About<'_>, line: &mut Writer<'_>) -> Step {
+    let Some(tls) = about.options.tls else {
+        return Step::Done;
+    };
+    let quick = Ask::new(REPLY);
+    let slot = step / FILE_STEPS;
+    let mut set = |name: &str, value: Value<'_>| ask(line.set(name, &[TLS_CONTEXT, value]), quick);
+    match step.checked_sub(3 * FILE_STEPS) {
+        Some(0) => return set("+QSSLCFG=\"seclevel\"", tls.level().into()),
+        Some(1) => return set("+QSSLCFG=\"sslversion\"", 4.into()),
+        Some(2) => return set("+QSSLCFG=\"ciphersuite\"", "0XFFFF".into()),
+        Some(3) => {
+            let any = u8::from(!tls.dates).into();
+            return set("+QSSLCFG=\"ignorelocaltime\"", any);
+        }
+        Some(_) => return Step::Done,
+        None => {}
+    }
+    let Some(file) = tls.file(slot) else {
+        return Step::Skip;
+    };
+    let name = FileName::new("UFS:", file);
+    match step % FILE_STEPS {
+        0 => ask(line.set("+QFLST", &[name.value()]), quick.tolerant()),
+        1 | 2 if about.present => Step::Skip,
+        1 => ask(line.set("+QFDEL", &[name.value()]), quick.tolerant()),
+        2 => ask(
+            line.set(
+                "+QFUPL",
+                &[name.value(), Value::Int(file.len() as i64), 60.into()],
+            ),
+            quick.prompt(PromptAt::Connect),
+        ),
+        _ if !about.present => Step::Cannot,
+        _ => {
+            let setting = [
+                "+QSSLCFG=\"cacert\"",
+                "+QSSLCFG=\"clientcert\"",
+                "+QSSLCFG=\"clientkey\"",
+            ];
+            let values = [TLS_CONTEXT, name.value()];
+            ask(line.set(setting[usize::from(slot)], &values), quick)
+        }
+    }
+}
+
+/// A BC26 is typed its certificates; it tells how many bytes it has got.
+fn provision_nb(step: u8, about: &About<'_>, line: &mut Writer<'_>) -> Step {
+    let Some(tls) = about.options.tls else {
+        return Step::Done;
+    };
+    let quick = Ask::new(REPLY);
+    let slot = step / NB_FILE_STEPS;
+    let (name, value) = match step.checked_sub(3 * NB_FILE_STEPS) {
+        Some(0) => ("seclevel", Some(tls.level())),
+        Some(1) => ("sslversion", Some(4)),
+        Some(_) => return Step::Done,
+        None if tls.file(slot).is_none() => return Step::Skip,
+        None if step % NB_FILE_STEPS == 1 && about.present => return Step::Skip,
+        None if step % NB_FILE_STEPS == 1 => return Step::Cannot,
+        None => (
+            ["cacert", "clientcert", "clientkey"][usize::from(slot)],
+            None,
+        ),
+    };
+    let own = [TLS_CONTEXT_NB, TLS_CONNECTION, name.into()];
+    match value {
+        Some(value) => {
+            let [context, connection, name] = own;
+            let values = [context, connection, name, value.into()];
+            ask(line.set("+QSSLCFG", &values), quick)
+        }
+        None => ask(line.set("+QSSLCFG", &own), quick.prompt(PromptAt::First)),
+    }
+}
+
+/// The exclusive or of the file's 16-bit words, as QFUPL has it.
+fn checksum(file: &str) -> u32 {
+    file.as_bytes().chunks(2).fold(0, |sum, pair| {
+        let low = pair.get(1).copied().unwrap_or(0);
+        sum ^ u32::from(u16::from_be_bytes([pair[0], low]))
+    })
+}
+
+fn hex(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0_u32, |number, digit| {
+        Some(number << 4 | u32::from(dialect::wire::hex_digit(*digit)?))
+    })
 }
 
 /// Messages of the BC26 are sent as they are, or in hexadecimal digits, and received in digits.

@@ -6,7 +6,7 @@ use clap::Args;
 use dialect::Model;
 use driver::{
     Apn, ConnectError, Event, Message, Options, Outcome, PublishError, QoS, Recovery, Refusal,
-    SubscribeError, Token, Why, Wifi, asynch,
+    SubscribeError, Tls, Token, Why, Wifi, asynch,
 };
 use std::fmt;
 use std::io;
@@ -30,6 +30,37 @@ pub struct Via {
     /// The module's Wi-Fi [default: what it joins by itself]
     #[arg(long, value_name = "SSID:PASSWORD", requires = "via")]
     wifi: Option<String>,
+
+    /// TLS from the module to the broker; without --cafile nobody checks the server
+    #[arg(long, requires = "via")]
+    tls: bool,
+
+    /// The authority that the module is to trust, PEM
+    #[arg(long, value_name = "FILE", requires = "tls", value_parser = read_file)]
+    cafile: Option<Pem>,
+
+    /// The client's certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "key", value_parser = read_file)]
+    cert: Option<Pem>,
+
+    /// The client's private key, PEM
+    #[arg(long, value_name = "FILE", requires_all = ["cert", "tls"], value_parser = read_file)]
+    key: Option<Pem>,
+}
+
+/// What a file holds. It may be a private key.
+#[derive(Clone)]
+struct Pem(String);
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+fn read_file(path: &str) -> Result<Pem, String> {
+    let read = std::fs::read_to_string(path);
+    read.map(Pem).map_err(|error| error.to_string())
 }
 
 /// A module at a port.
@@ -135,6 +166,15 @@ impl Via {
             wifi: self.wifi.as_deref().map(|wifi| {
                 let (ssid, password) = wifi.split_once(':').unwrap_or((wifi, ""));
                 Wifi { ssid, password }
+            }),
+            tls: self.tls.then(|| Tls {
+                ca: self.cafile.as_ref().map(|pem| pem.0.as_str()),
+                identity: self
+                    .cert
+                    .as_ref()
+                    .zip(self.key.as_ref())
+                    .map(|(certificate, key)| (certificate.0.as_str(), key.0.as_str())),
+                dates: true,
             }),
             ..connection.options(&place.own_id)
         };
