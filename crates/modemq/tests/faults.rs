@@ -135,7 +135,7 @@ fn a_weather_is_a_file_of_lines() {
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),
         format!(
-            "modemq: {path}, line 3, column 1: there is no fault \"rain\"; `modemq faults` lists them\n"
+            "modemq: --weather {path}, line 3, column 1: there is no fault \"rain\"; `modemq faults` lists them\n"
         )
     );
     // What a Wi-Fi module cannot have is left out.
