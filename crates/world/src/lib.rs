@@ -8,6 +8,24 @@
 //! - [`Line`] is the serial line and [`Links`] the network, where they strike: layers that pass everything on when nothing is wrong.
 //! - [`Rig`] is a module between the two, driven as a module is.
 //! - [`Bench`] joins a rig and a broker in virtual time, and [`Pair`] a bench and a driver.
+//!
+//! ```
+//! use std::time::Duration;
+//! use world::Bench;
+//!
+//! let model = dialect::Model::by_name("air780ep").unwrap();
+//! let mut bench = Bench::new(model, module::Config::default()).with_seed(7);
+//! bench.run_for(Duration::from_secs(5)); // boots and registers
+//! bench.take_serial();
+//!
+//! let id = bench.inject("pdp-deact every 10m jitter 30%".parse()?)?;
+//! bench.run_for(Duration::from_secs(14 * 60));
+//! assert_eq!(bench.take_serial(), b"\r\n+CGEV: NW PDN DEACT 1\r\n");
+//!
+//! assert_eq!(bench.rig().faults().count(), 1);
+//! bench.clear(id);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![forbid(unsafe_code)]
 

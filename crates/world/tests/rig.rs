@@ -257,3 +257,111 @@ fn what_a_model_cannot_have_is_refused_and_faults_are_listed() {
         ]
     );
 }
+
+/// What opens a connection on a model of each family.
+const OPENING: [(&str, &[&str]); 4] = [
+    ("air780ep", &["AT+MIPSTART=\"broker.test\",1883"]),
+    ("nt35e", &["AT+ECMTOPEN=0,\"broker.test\",1883"]),
+    ("ec20", &["AT+QMTOPEN=0,\"broker.test\",1883"]),
+    (
+        "esp8266",
+        &[
+            "AT+CWJAP=\"a\",\"\"",
+            "AT+MQTTUSERCFG=0,1,\"d\",\"\",\"\",0,0,\"\"",
+            "AT+MQTTCONN=0,\"broker.test\",1883,0",
+        ],
+    ),
+];
+
+#[test]
+fn a_slow_name_server_delays_the_connection_on_each_family() {
+    for (model, lines) in OPENING {
+        let mut bench = booted(model, Pace::Fast);
+        inject(&mut bench, "dns-slow 5s");
+        for line in lines {
+            say(&mut bench, line);
+        }
+        bench.run_for(SECOND * 3);
+        assert_eq!(bench.broker().stats().accepted, 0, "{model}");
+        bench.run_for(SECOND * 3);
+        assert_eq!(bench.broker().stats().accepted, 1, "{model}");
+    }
+}
+
+#[test]
+fn every_fault_of_the_serial_line_shows_on_each_family_and_passes() {
+    for (model, _) in OPENING {
+        let clean = {
+            let mut bench = booted(model, Pace::Real);
+            (0..20).map(|_| say(&mut bench, "AT")).collect::<String>()
+        };
+        for line in [
+            "latency 100ms 90ms on serial",
+            "bandwidth 300bit on serial",
+            "slicer 1 50ms on serial",
+            "loss 20% on serial",
+            "stall on serial",
+            "corrupt 20%",
+            "duplicate 20%",
+            "echo-garbled 50%",
+            "overrun 2",
+            "wrong-baud 9600",
+            "late-reply 900ms 20",
+            "lost-reply 20",
+            "urc \"+X: 1\" every 1s",
+        ] {
+            let mut bench = booted(model, Pace::Real);
+            let id = inject(&mut bench, line);
+            let mut spoilt = String::new();
+            let mut late = false;
+            for _ in 0..20 {
+                bench.type_bytes(format!("AT{}", bench.rig().model().syntax.line_end()).as_bytes());
+                bench.run_for(Duration::from_millis(30));
+                let at_once = String::from_utf8_lossy(&bench.take_serial()).into_owned();
+                bench.run_for(Duration::from_millis(970));
+                let after = String::from_utf8_lossy(&bench.take_serial()).into_owned();
+                late |= !after.is_empty();
+                spoilt.push_str(&(at_once + &after));
+            }
+            assert!(late || spoilt != clean, "{model}: {line}: {spoilt}");
+            bench.clear(id);
+            bench.clear_all();
+            bench.run_for(SECOND * 2);
+            say_anything(&mut bench);
+            let text = say(&mut bench, "AT");
+            assert!(text.ends_with("OK\r\n"), "{model}: {line}: {text}");
+        }
+    }
+}
+
+/// What is left of a line that was spoilt goes.
+fn say_anything(bench: &mut Bench) {
+    bench.type_bytes(bench.rig().model().syntax.line_end().as_bytes());
+    bench.run_for(SECOND);
+    bench.take_serial();
+}
+
+#[test]
+fn an_esp_that_has_lost_its_clock_is_in_1970() {
+    let config = Config {
+        pace: Pace::Fast,
+        unix_time: Some(1_728_632_315),
+        ..Config::default()
+    };
+    let mut bench = Bench::new(Model::by_name("esp8266").unwrap(), config);
+    bench.run_for(SECOND * 5);
+    for line in [
+        "ATE0",
+        "AT+CWJAP=\"a\",\"\"",
+        "AT+CIPSNTPCFG=1,0,\"a.test\"",
+    ] {
+        say(&mut bench, line);
+    }
+    bench.run_for(SECOND * 20);
+    bench.take_serial();
+    let text = say(&mut bench, "AT+CIPSNTPTIME?");
+    assert!(text.contains("2024"), "{text}");
+    inject(&mut bench, "clock-lost");
+    let text = say(&mut bench, "AT+CIPSNTPTIME?");
+    assert!(text.contains("1970"), "{text}");
+}

@@ -367,7 +367,7 @@ async fn make(fleet: &mut Fleet, like: &Args, args: &[String]) -> Result<Arc<Mem
     Ok(fleet.add(plan, true))
 }
 
-/// The module of a recording, which records again.
+/// The module of a recording.
 ///
 /// # Errors
 /// Its arguments are none of this version.
