@@ -417,6 +417,8 @@ fn faults_come_and_go() {
             "{wanted}: {got} {error}"
         );
     }
+    let many = json!({"lines": "reboot every 1h\n".repeat(999)});
+    assert_eq!(bench.ask("POST", "/modules/0/weather", Some(&many)).0, 409);
     let station = bench.post("/modules", &json!({"model": "esp8266", "seed": 7}));
     assert_eq!(station["seed"], 7);
     let (status, _) = bench.ask(

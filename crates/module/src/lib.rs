@@ -194,7 +194,7 @@ impl Module {
     }
 
     /// How it is now. Costs a copy of everything that is told.
-    pub fn state(&self) -> State {
+    pub fn state(&self, now: Instant) -> State {
         let core = &self.core;
         let radio = &core.radio;
         let cellular = core.model.bearer != Bearer::WiFi;
@@ -221,7 +221,7 @@ impl Module {
             registration: if cellular { radio.stat } else { on_wifi },
             attached: radio.attached,
             sim: cellular.then(|| radio.world.sim.clone()),
-            unix_time: core.clock.unix(core.now),
+            unix_time: core.clock.unix(now),
             pdp: radio
                 .contexts
                 .iter()

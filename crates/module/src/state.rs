@@ -19,7 +19,7 @@ pub struct State {
     pub attached: bool,
     /// The SIM; `None` on a Wi-Fi module.
     pub sim: Option<Sim>,
-    /// The module's clock: UTC in seconds since 1970.
+    /// The module's clock: UTC in seconds since 1970; 0 while nobody has set it.
     pub unix_time: i64,
     /// The PDP contexts that are defined, in the order of their definition; none on a Wi-Fi module.
     pub pdp: Vec<PdpState>,

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use world::fault::{FaultError, WORDS};
-use world::{Fault, FaultId, InjectError, Rig, Weather};
+use world::{FAULTS_MAX, Fault, FaultId, InjectError, Rig, TooMany, Weather};
 
 type Answer = Result<Response, Refusal>;
 type Routed = MethodRouter<Arc<App>>;
@@ -228,7 +228,7 @@ fn no_module(id: &str) -> Refusal {
 }
 
 async fn state_of(member: &Member) -> Result<module::State, Refusal> {
-    let state = member.handle.ask(|rig, _| rig.module().state()).await;
+    let state = member.handle.ask(|rig, now| rig.module().state(now)).await;
     state.map_err(|Gone| no_module(&member.id.to_string()))
 }
 
@@ -361,7 +361,7 @@ async fn do_to(member: &Member, events: Vec<NetworkEvent>) -> Answer {
         for event in events {
             rig.network(now, event);
         }
-        rig.module().state()
+        rig.module().state(now)
     });
     let state = state.await;
     let state = state.map_err(|Gone| no_module(&member.id.to_string()))?;
@@ -457,6 +457,10 @@ async fn inject_all(
     let cursor = member.journal.last();
     let injected = member.handle.ask(move |rig, now| {
         let mut injected = Vec::new();
+        // All of them or none.
+        if rig.faults().count() + faults.len() > FAULTS_MAX {
+            return Err(TooMany.to_string());
+        }
         for fault in faults {
             let line = fault.to_string();
             match rig.inject(now, fault) {
