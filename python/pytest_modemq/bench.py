@@ -47,10 +47,10 @@ class Bench:
 
     def __init__(self, model="air780ep", port="pty", pace="fast", seed=None, resolve="*", args=(), binary=None):
         self._folder = tempfile.TemporaryDirectory(prefix="modemq-")
-        line = {"pty": ["--pty", f"{self._folder.name}/modem"], "tcp": ["--tcp", "127.0.0.1:0"]}
+        line = {"pty": f"{self._folder.name}/modem", "tcp": "127.0.0.1:0", "rfc2217": "127.0.0.1:0"}
         if port not in line:
-            raise ModemqError(f"a port is 'pty' or 'tcp', not {port!r}")
-        command = [binary or find_binary(), "module", model, *line[port], "--pace", pace]
+            raise ModemqError(f"a port is 'pty', 'tcp' or 'rfc2217', not {port!r}")
+        command = [binary or find_binary(), "module", model, f"--{port}", line[port], "--pace", pace]
         command += ["--broker", "127.0.0.1:0", "--control", "127.0.0.1:0", "--stop-on-eof"]
         if resolve:
             command += ["--resolve", f"{resolve}=broker"]
@@ -83,8 +83,8 @@ class Bench:
     def add(self, model="air780ep", port="pty", **options):
         """Powers one more module on, with options of `modemq module`: `imei`, `sim`, `apn_allow` …"""
         body = {"model": model, **options}
-        if port == "tcp":
-            body["port"] = {"tcp": "127.0.0.1:0"}
+        if port != "pty":
+            body["port"] = {port: "127.0.0.1:0"}
         return self._adopt(self.request("POST", "/modules", body))
 
     def mark(self):
@@ -190,10 +190,10 @@ class Modem(_Waits):
         kind, address = found["port"]["kind"], found["port"]["address"]
         #: The path of its pseudo-terminal, or None.
         self.pty = address if kind == "pty" else None
-        #: Host and port of its raw TCP port, or None.
-        self.tcp = _address(address) if kind == "tcp" else None
+        #: Host and port of its TCP port, raw or with RFC 2217, or None.
+        self.tcp = None if kind == "pty" else _address(address)
         #: What pyserial's serial_for_url opens.
-        self.port = address if kind == "pty" else f"socket://{address}"
+        self.port = {"pty": address, "tcp": f"socket://{address}", "rfc2217": f"rfc2217://{address}"}[kind]
 
     def state(self):
         """Power, registration, signal, SIM, PDP contexts, links and sessions, serial counters."""

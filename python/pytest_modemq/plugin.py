@@ -14,7 +14,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line(
         "markers",
-        "modemq(model=, port='pty'|'tcp', pace='fast'|'real', seed=, resolve='*', args=[]): how the fixture modem is made",
+        "modemq(model=, port='pty'|'tcp'|'rfc2217', pace='fast'|'real', seed=, resolve='*', args=[]): how the fixture modem is made",
     )
 
 

@@ -471,6 +471,11 @@ fn modules_are_made_and_removed_while_it_runs() {
         assert!(Instant::now() < end);
         std::thread::yield_now();
     }
+    let made = bench.post(
+        "/modules",
+        &json!({"model": "ec20", "port": {"rfc2217": "127.0.0.1:0"}}),
+    );
+    assert_eq!(made["port"]["kind"], "rfc2217");
     for (wanted, status, why) in [
         (json!({"model": "ec21"}), 422, "no such model"),
         (json!({"model": "ec20", "imei": "12"}), 422, "15 digits"),
@@ -678,6 +683,8 @@ fn a_signal_in_the_middle_leaves_everything_clean() {
             bench.get("/modules/0/wait?for=trace%20CONNECT%20OK");
             line.write_all(b"AT+MCONNECT=1,60\r").unwrap();
             bench.get("/broker/wait?for=connected%20dev1");
+            let sky = json!({"lines": "latency 200ms\nstall every 10ms for 5ms\nslicer 1"});
+            bench.post("/modules/0/weather", &sky);
             let mut open = Vec::new();
             for path in [
                 "/modules/0/wait?for=power-off&timeout_ms=60000",

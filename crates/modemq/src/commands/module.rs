@@ -358,7 +358,7 @@ async fn make(fleet: &mut Fleet, like: &Args, args: &[String]) -> Result<Arc<Mem
         args.seed = like.seed.wrapping_add(number.into());
     }
     args.imei = Some(imei(&args, if given("imei") { 0 } else { number as u16 }));
-    let port = match (&args.tcp, &args.pty) {
+    let port = match (args.tcp.or(args.rfc2217), &args.pty) {
         (None, None) => Pty::open(None).map(Port::Pty).map_err(Error::from),
         _ => open_port(&args, 0).await,
     };

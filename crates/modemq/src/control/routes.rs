@@ -118,6 +118,8 @@ enum NewPort {
     Pty(String),
     /// An address.
     Tcp(String),
+    /// An address.
+    Rfc2217(String),
 }
 
 /// Options of `modemq module` that a module may have which is made here. Files, programs and devices of the machine are not
@@ -170,6 +172,7 @@ fn arguments(wanted: Map<String, Value>) -> Result<Vec<String>, Refusal> {
                 let port = serde_json::from_value::<NewPort>(port);
                 match port.map_err(|error| bad(format!("port: {error}")))? {
                     NewPort::Tcp(address) => args.push(format!("--tcp={address}")),
+                    NewPort::Rfc2217(address) => args.push(format!("--rfc2217={address}")),
                     NewPort::Pty(link) => args.push(format!("--pty={}", link_path(&link)?)),
                 }
             }
