@@ -1,7 +1,7 @@
 //! The control API: what a test in any language asks of the modules and the broker of a program, as HTTP and JSON.
 //!
-//! `openapi.json` beside this file describes it, and [`ROUTES`](routes::ROUTES) is what answers; a test holds them together.
-//! A request comes in through [`guard`], its handler in `routes.rs` asks the module's task by its [`Handle`](crate::runtime::Handle)
+//! `openapi.json` beside this file describes it, and `ROUTES` in `routes.rs` is what answers; a test holds them together.
+//! A request comes in through `guard`, its handler in `routes.rs` asks the module's task by its [`Handle`](crate::runtime::Handle)
 //! or the broker, and waits and streams read a [`Journal`](journal::Journal).
 
 pub mod bench;
