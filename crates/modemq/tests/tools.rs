@@ -366,7 +366,7 @@ fn explain_says_what_a_line_means_and_what_is_wrong() {
             "+CEREG: 1,1",
             "bc26",
             0,
-            "an answer of AT+CEREG: Registration\n",
+            "+CEREG (read), of AT+CEREG: The answer: 1 registered",
         ),
         ("+ECMTCON:0,0,5", "nt35e", 0, "taken for +ECMTCONN: 0,0,5\n"),
         (

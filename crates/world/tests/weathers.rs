@@ -1,4 +1,4 @@
-//! A day of each weather in virtual time, on a model of each family, with a host that comes back as the tutorials say.
+//! A day of each weather in virtual time, and hours of it on a model of each family, with a host that comes back as the tutorials say.
 
 // clippy.toml allows unwrap in test functions; these helpers are called by nothing else.
 #![allow(clippy::unwrap_used)]
@@ -85,27 +85,21 @@ fn play(model: &'static Model, text: &str, seed: u64, span: Duration) -> (usize,
 
 #[test]
 fn a_day_of_each_weather_passes_in_seconds_and_messages_come_through() {
-    for (name, text) in BUILT_IN {
-        for model in MODELS {
-            let model = Model::by_name(model).unwrap();
-            let (strikes, messages, _) = play(model, text, 7, DAY);
-            assert!(
-                strikes >= 10,
-                "{name} on {}: {strikes} strikes",
-                model.title
-            );
-            assert!(
-                messages >= 200,
-                "{name} on {}: {messages} messages",
-                model.title
-            );
-        }
+    // A day on one model, since every model sees some hours of it below.
+    for ((name, text), model) in BUILT_IN.iter().zip(MODELS.iter().cycle()) {
+        let model = Model::by_name(model).unwrap();
+        let (strikes, messages, _) = play(model, text, 7, DAY);
+        let what = format!(
+            "{name} on {}: {strikes} strikes, {messages} messages",
+            model.title
+        );
+        assert!(strikes >= 10 && messages >= 200, "{what}");
     }
 }
 
 #[test]
 fn the_same_seed_is_the_same_day() {
-    let hours = Duration::from_secs(4 * 60 * 60);
+    let hours = Duration::from_secs(2 * 60 * 60);
     for (name, text) in BUILT_IN {
         for model in MODELS {
             let model = Model::by_name(model).unwrap();
