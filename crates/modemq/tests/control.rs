@@ -505,6 +505,22 @@ fn modules_are_made_and_removed_while_it_runs() {
             "port: unknown variant",
         ),
         (
+            json!({"model": "ec20", "apn_allow": [1]}),
+            400,
+            "made of text",
+        ),
+        (
+            json!({"model": "ec20", "apn_allow": "a"}),
+            400,
+            "list of texts",
+        ),
+        (json!({"model": "ec20", "signal": "3"}), 400, "is a number"),
+        (
+            json!({"model": "ec20", "signal": 40}),
+            422,
+            "0 to 31, or 99",
+        ),
+        (
             json!({"model": "ec20", "log": "/tmp/x"}),
             400,
             "is none of model, port",
@@ -847,7 +863,7 @@ fn any_request_is_answered_as_described() {
             let path = path
                 .replace("{id}", &id)
                 .replace("{client_id}", &id)
-                .replace("{fault}", &id);
+                .replace("{number}", &id);
             let body = body.to_string();
             let answer = bench.raw(
                 method,

@@ -48,7 +48,7 @@ pub(super) const ROUTES: &[(MethodFilter, &str, fn(MethodFilter) -> Routed)] = &
     (MethodFilter::DELETE, "/modules/{id}/faults", |m| {
         on(m, clear_all)
     }),
-    (MethodFilter::DELETE, "/modules/{id}/faults/{fault}", |m| {
+    (MethodFilter::DELETE, "/modules/{id}/faults/{number}", |m| {
         on(m, clear)
     }),
     (MethodFilter::POST, "/modules/{id}/weather", |m| {
@@ -144,6 +144,10 @@ const OPTIONS: [&str; 17] = [
     "clock",
 ];
 
+/// Those of them that are numbers, and that may be given more than once.
+const NUMBERS: [&str; 4] = ["seed", "latency", "baud", "signal"];
+const LISTS: [&str; 3] = ["wifi", "apn_allow", "white_list"];
+
 async fn create(State(app): State<Arc<App>>, Json(wanted): Json<Map<String, Value>>) -> Answer {
     let args = arguments(wanted)?;
     let (answer, made) = oneshot::channel();
@@ -177,21 +181,20 @@ fn arguments(wanted: Map<String, Value>) -> Result<Vec<String>, Refusal> {
                 }
             }
             (option, value) if OPTIONS.contains(&option) => {
-                let option = option.replace('_', "-");
+                let (lists, numbers) = (LISTS.contains(&option), NUMBERS.contains(&option));
                 let values = match value {
-                    Value::Array(values)
-                        if ["wifi", "apn-allow", "white-list"].contains(&option.as_str()) =>
-                    {
-                        values
-                    }
-                    value => vec![value],
+                    Value::Array(values) if lists => values,
+                    value if !lists => vec![value],
+                    _ => return Err(bad(format!("{name} is a list of texts"))),
                 };
                 for value in values {
                     let value = match value {
-                        Value::String(text) => text,
-                        Value::Number(number) => number.to_string(),
-                        _ => return Err(bad(format!("{name} is a text or a number"))),
+                        Value::Number(number) if numbers => number.to_string(),
+                        Value::String(text) if !numbers => text,
+                        _ if numbers => return Err(bad(format!("{name} is a number"))),
+                        _ => return Err(bad(format!("{name} is made of text"))),
                     };
+                    let option = option.replace('_', "-");
                     args.push(format!("--{option}={value}"));
                 }
             }
