@@ -14,9 +14,13 @@ const MODULES: usize = 500;
 const WARM: usize = 20;
 
 fn main() {
-    let modemq = std::env::args().nth(1).expect("idle_modules PATH/TO/modemq");
+    let modemq = std::env::args()
+        .nth(1)
+        .expect("idle_modules PATH/TO/modemq");
     let folder = std::env::temp_dir().join(format!("idle-modules-{}", std::process::id()));
-    println!("| link | bytes a module | ratio | bytes a client at the broker | ratio |\n|---|---:|---:|---:|---:|");
+    println!(
+        "| link | bytes a module | ratio | bytes a client at the broker | ratio |\n|---|---:|---:|---:|---:|"
+    );
     let mut plain = None;
     for (name, listener, opens, level) in [
         ("TCP", 0, "MIPSTART", 0),
@@ -27,7 +31,13 @@ fn main() {
         let grown = grown(&modemq, &folder, listener, opens, level);
         let plain = *plain.get_or_insert(grown);
         let ratio = |index: usize| grown[index] as f64 / plain[index] as f64;
-        println!("| {name} | {} | {:.1}x | {} | {:.1}x |", grown[0], ratio(0), grown[1], ratio(1));
+        println!(
+            "| {name} | {} | {:.1}x | {} | {:.1}x |",
+            grown[0],
+            ratio(0),
+            grown[1],
+            ratio(1)
+        );
     }
     std::fs::remove_dir_all(&folder).expect("it can be removed");
 }
@@ -35,12 +45,34 @@ fn main() {
 /// By how many bytes modules and broker grew for each module that logged in.
 fn grown(modemq: &str, folder: &Path, listener: usize, opens: &str, level: usize) -> [usize; 2] {
     let certificates = folder.to_str().expect("a path in UTF-8");
-    let broker = ["broker", "--certificates", certificates, "--listen", "127.0.0.1:0"];
-    let broker = [&broker[..], &["--tls", "127.0.0.1:0", "--mutual-tls", "127.0.0.1:0"]].concat();
+    let broker = [
+        "broker",
+        "--certificates",
+        certificates,
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let broker = [
+        &broker[..],
+        &["--tls", "127.0.0.1:0", "--mutual-tls", "127.0.0.1:0"],
+    ]
+    .concat();
     let (mut broker, lines) = start(modemq, &broker, 3);
-    let port = lines[listener].rsplit(':').next().expect("an address and a port");
+    let port = lines[listener]
+        .rsplit(':')
+        .next()
+        .expect("an address and a port");
     let count = (WARM + MODULES).to_string();
-    let modules = ["module", "air780ep", "--pace", "fast", "--tcp", "127.0.0.1:0", "--count", &count];
+    let modules = [
+        "module",
+        "air780ep",
+        "--pace",
+        "fast",
+        "--tcp",
+        "127.0.0.1:0",
+        "--count",
+        &count,
+    ];
     let (mut modules, lines) = start(modemq, &modules, WARM + MODULES);
     let mut hosts: Vec<_> = lines.iter().map(|line| Host::connect(line)).collect();
     let mut before = [0; 2];
@@ -64,17 +96,28 @@ struct Host {
 
 impl Host {
     fn connect(reached: &str) -> Self {
-        let address = reached.split("tcp:").nth(1).and_then(|rest| rest.split(' ').next());
+        let address = reached
+            .split("tcp:")
+            .nth(1)
+            .and_then(|rest| rest.split(' ').next());
         let line = TcpStream::connect(address.expect("tcp:ADDRESS")).expect("the module's port");
         line.set_nodelay(true).expect("a socket option");
-        line.set_read_timeout(Some(Duration::from_secs(30))).expect("a socket option");
-        let mut host = Self { line, received: Vec::new() };
+        line.set_read_timeout(Some(Duration::from_secs(30)))
+            .expect("a socket option");
+        let mut host = Self {
+            line,
+            received: Vec::new(),
+        };
         host.say("ATE0", "OK");
         host
     }
 
     fn log_in(&mut self, folder: &Path, index: usize, port: &str, opens: &str, level: usize) {
-        let files = [("cacert", "ca.crt"), ("clientcert", "client.crt"), ("clientkey", "client.key")];
+        let files = [
+            ("cacert", "ca.crt"),
+            ("clientcert", "client.crt"),
+            ("clientkey", "client.key"),
+        ];
         for (setting, file) in &files[..[0, 1, 3][level]] {
             let bytes = std::fs::read(folder.join(file)).expect("the broker has written it");
             self.say(&format!("AT+FSCREATE=\"{file}\""), "OK");
@@ -113,9 +156,17 @@ impl Host {
 
 /// Starts a program and reads so many lines of what it prints.
 fn start(program: &str, arguments: &[&str], lines: usize) -> (Child, Vec<String>) {
-    let mut child = Command::new(program).args(arguments).stdout(Stdio::piped()).spawn().expect("modemq starts");
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("modemq starts");
     let output = BufReader::new(child.stdout.take().expect("a pipe"));
-    let lines: Vec<_> = output.lines().take(lines).map(|line| line.expect("text")).collect();
+    let lines: Vec<_> = output
+        .lines()
+        .take(lines)
+        .map(|line| line.expect("text"))
+        .collect();
     (child, lines)
 }
 
@@ -128,6 +179,12 @@ fn stop(child: &mut Child) {
 fn resident(child: &Child) -> usize {
     let path = format!("/proc/{}/status", child.id());
     let status = std::fs::read_to_string(path).expect("such a process");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a resident size");
-    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .expect("a resident size");
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|number| number.parse().ok())
+        .expect("a number")
 }
