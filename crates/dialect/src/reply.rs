@@ -67,6 +67,12 @@ impl Line {
 
     /// Reads the line back; `None` when `text` is not this line.
     pub fn parse<'a>(&self, text: &'a [u8]) -> Option<Values<'a>> {
+        // Most lines are another one: that is seen before there is room for values.
+        if let Some(Piece::Lit(literal)) = self.pieces.first()
+            && !text.starts_with(literal.as_bytes())
+        {
+            return None;
+        }
         let mut rest = text;
         let mut values = Values::new();
         for index in 0..self.pieces.len() {

@@ -57,8 +57,8 @@ pub struct Driver<'a> {
     questions: u8,
     /// Nothing is typed before.
     free_at: Instant,
-    /// The module takes messages in hexadecimal digits.
-    hex: bool,
+    /// Does the module take messages in hexadecimal digits? `None`: who knows.
+    hex: Option<bool>,
     packet: u16,
     token: u16,
     query: Option<Query>,
@@ -263,7 +263,7 @@ impl<'a> Driver<'a> {
             resync: None,
             questions: 0,
             free_at: Instant::ZERO,
-            hex: false,
+            hex: None,
             packet: 0,
             token: 0,
             query: None,
@@ -509,7 +509,7 @@ impl<'a> Driver<'a> {
                 .push(&bytes[used..], prompt, self.language.sized());
             used += taken;
             match found {
-                Found::Nothing => {}
+                Found::Nothing => break,
                 Found::Prompt => self.begin_data(),
                 Found::Line { missing } => self.line(missing),
                 Found::Damaged(bytes) => self.damaged(bytes),

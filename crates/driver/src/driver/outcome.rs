@@ -77,7 +77,7 @@ impl Driver<'_> {
             })),
             Job::Publish => self.published(result),
             Job::Prepare => match result {
-                Ok(()) => self.hex = self.outbox.way == Way::Hex,
+                Ok(()) => self.hex = Some(self.outbox.way == Way::Hex),
                 Err(trouble) => self.published(Err(trouble)),
             },
             Job::Subscribe | Job::Unsubscribe => self.answered(pending, result),
@@ -110,6 +110,10 @@ impl Driver<'_> {
             (Err(Trouble::Refused(code)), _) => Outcome::Refused(Refusal::Module(code)),
             (Err(_), _) => Outcome::Unknown,
         };
+        if matches!(outcome, Outcome::Refused(_)) {
+            // Perhaps it wanted the other form.
+            self.hex = None;
+        }
         self.tell_outcome(outcome);
         let is_late = matches!(
             result,

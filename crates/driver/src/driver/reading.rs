@@ -272,13 +272,11 @@ impl Driver<'_> {
     }
 
     pub(super) fn booted(&mut self) {
-        self.hex = false;
+        self.hex = None;
         self.questions = 0;
         let restarts = matches!(self.stage, Stage::Restart | Stage::Resetting | Stage::Echo);
-        if let Some(pending) = self.pending
-            && pending.job == Job::Raw
-        {
-            self.pending = None;
+        let pending = self.pending;
+        if let Some(Pending { job: Job::Raw, .. }) = pending {
             self.notes.push(Note::Done(Err(CommandFailure::Rebooted)));
         }
         if self.wanted && !restarts {
@@ -286,6 +284,12 @@ impl Driver<'_> {
             self.pending = None;
             self.resync = None;
             self.fail(Why::Rebooted, Rung::Reopen);
+        } else if pending.is_some_and(|pending| pending.job == Job::Raw) {
+            self.pending = None;
+        }
+        // What was on its way may have been heard after the start.
+        if pending.is_some() && self.pending.is_none() {
+            self.begin_resync(self.now, false);
         }
     }
 

@@ -17,7 +17,7 @@ impl Driver<'_> {
     pub(super) fn set_up(&mut self) {
         self.go(Stage::Echo);
         self.fresh = false;
-        self.hex = false;
+        self.hex = None;
         self.begin_resync(self.now, false);
     }
 

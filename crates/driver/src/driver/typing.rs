@@ -32,10 +32,11 @@ impl Driver<'_> {
 
     /// May a question be asked between two steps?
     pub(super) fn may_ask(&self) -> bool {
-        !matches!(
-            self.stage,
-            Stage::Resetting | Stage::Echo | Stage::Waiting(Rung::Reset)
-        )
+        !self.fresh
+            && !matches!(
+                self.stage,
+                Stage::Resetting | Stage::Echo | Stage::Waiting(Rung::Reset)
+            )
     }
 
     pub(super) fn has_work(&self) -> bool {

@@ -81,7 +81,7 @@ pub(crate) struct About<'c> {
     /// The file that [`Job::Provision`] asked for last is there.
     pub(crate) present: bool,
     /// Does the module take messages in hexadecimal digits now?
-    pub(crate) hex: bool,
+    pub(crate) hex: Option<bool>,
 }
 
 /// How a message is carried.

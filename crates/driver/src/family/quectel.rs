@@ -187,7 +187,7 @@ impl Language for Quectel {
                 ),
                 quick.then(Awaited::Unsubscribed, ROUND_TRIP),
             ),
-            Job::Prepare if nb && (about.way == Way::Hex) != about.hex => {
+            Job::Prepare if nb && about.hex != Some(about.way == Way::Hex) => {
                 format(about.way == Way::Hex, line)
             }
             Job::Publish => {
