@@ -36,8 +36,9 @@ use world::{Bench, Dice, Pair, Room, Told};
 /// From the world's health to a connected driver: the longest wait, the search for a module that was silent, a module's own
 /// patience with data that does not come, its start, its network and its login.
 const BOUND: Duration = Duration::from_secs(600);
-/// From a message to its outcome: the module's time for data, its repetitions, and what runs before.
-const OUTCOME: Duration = Duration::from_secs(300);
+/// From a message to its outcome: the module's time for data and its repetitions; before that, finding out several times what a
+/// module hears whose answers are lost every other second.
+const OUTCOME: Duration = Duration::from_secs(600);
 
 const PATIENCE: Patience = Patience {
     first_wait: Duration::from_secs(1),

@@ -302,7 +302,10 @@ impl Question {
         let values = self.line.parse(text)?;
         // A line that is a string and no more would take every line.
         let fits = match (self.line.pieces.len(), query) {
-            (1, Query::Imei) => text.iter().all(u8::is_ascii_digit),
+            // 14 digits, a check digit or a version.
+            (1, Query::Imei) => {
+                (14..=17).contains(&text.len()) && text.iter().all(u8::is_ascii_digit)
+            }
             (1, _) => text.first().is_some_and(u8::is_ascii_alphanumeric),
             _ => true,
         };
