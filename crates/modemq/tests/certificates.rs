@@ -12,12 +12,6 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::thread::JoinHandle;
 
-fn certificates() -> Folder {
-    let folder = Folder::new("certificates");
-    modemq::certificates::provide(&folder.0).unwrap();
-    folder
-}
-
 fn read(folder: &Path, name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).unwrap()
 }
@@ -56,7 +50,7 @@ fn give_all(host: &mut Host, folder: &Path) {
 
 #[test]
 fn a_bc26_has_its_certificates_typed_in() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     let ours = Broker::ours_with_tls(&folder.0, &[]);
     let mosquitto = Broker::mosquitto_with_tls(&folder.0);
     for (broker, [tls, mutual]) in [ours, mosquitto] {
@@ -108,7 +102,7 @@ fn a_bc26_has_its_certificates_typed_in() {
 /// Its three suites have no ECDHE.
 #[test]
 fn a_bc26_offers_its_suites_and_versions() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     let cases = [
         (["--tls-suites", "0X002F"], "4", 0),
         (["--tls-suites", "0X000A"], "4", 0),
@@ -171,9 +165,9 @@ fn open_nt35e(host: &mut Host, to: SocketAddr, succeeds: bool) {
 
 #[test]
 fn an_nt35e_checks_the_server_when_it_has_a_ca() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     let ca = body(&read(&folder.0, "ca.crt"));
-    let foreign = body(&read(&certificates().0, "ca.crt"));
+    let foreign = body(&read(&Folder::with_certificates().0, "ca.crt"));
     let ours = Broker::ours_with_tls(&folder.0, &[]);
     let mosquitto = Broker::mosquitto_with_tls(&folder.0);
     for (_broker, [tls, mutual]) in [ours, mosquitto] {
@@ -265,7 +259,7 @@ fn an_nt35e_shares_a_key_with_its_server() {
 /// A TLS connection that is lost does not come back, and the module says what it says for any.
 #[test]
 fn an_nt35e_does_not_get_tls_back() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     let (broker, [tls, _]) = Broker::ours_with_tls(&folder.0, &[]);
     let (_module, mut host) = nt35e();
     say(&mut host, "AT+ECMTCFG=\"ssl\",\"ecc\",\"MIID\"", OK);
@@ -347,7 +341,7 @@ fn connect_configured_esp(host: &mut Host, scheme: u8, path: &str, port: u16, su
 
 #[test]
 fn an_esp32_c3_has_its_certificates_in_the_manufacturing_partition() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     let ca = read(&folder.0, "ca.crt");
     let ours = Broker::ours_with_tls(&folder.0, &[]);
     let mosquitto = Broker::mosquitto_with_tls(&folder.0);
@@ -384,7 +378,7 @@ fn an_esp32_c3_has_its_certificates_in_the_manufacturing_partition() {
         connect_esp(&mut host, 3, "", tls, true);
         write_esp(&mut host, "mqtt_ca", "mqtt_ca", &[&ca, &b"\0"[..]].concat());
         connect_esp(&mut host, 3, "", tls, true);
-        let foreign = read(&certificates().0, "ca.crt");
+        let foreign = read(&Folder::with_certificates().0, "ca.crt");
         write_esp(&mut host, "mqtt_ca", "mqtt_ca", &foreign);
         connect_esp(&mut host, 3, "", tls, false);
         // A name that was set must be the certificate's.
@@ -403,7 +397,7 @@ fn an_esp32_c3_has_its_certificates_in_the_manufacturing_partition() {
 
 #[test]
 fn an_esp32_c3_shows_names_and_protocols() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     for named in [false, true] {
         let (address, serve) = server(|builder| {
             let pem = read(&folder.0, "server.crt");
@@ -436,7 +430,7 @@ fn an_esp32_c3_shows_names_and_protocols() {
 
 #[test]
 fn an_esp32_c3_runs_websockets_over_tls() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     let (_broker, [tls, mutual]) = Broker::mosquitto_with_secure_websockets(&folder.0);
     let (_module, mut host) = esp32c3();
     for (namespace, name) in [
@@ -465,7 +459,7 @@ fn an_esp32_c3_runs_websockets_over_tls() {
 /// A link of the host's own, with the certificates of AT+CIPSSLCCONF.
 #[test]
 fn an_esp32_c3_has_certificates_for_its_sockets() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     let (_broker, [_, mutual]) = Broker::ours_with_tls(&folder.0, &[]);
     let (_module, mut host) = esp32c3();
     say(

@@ -201,13 +201,6 @@ fn what_listens_there_is_something_else() {
     doctor(&format!("mqtts://{address}"), "ec20", &[]).assert_fails_for(&["not-tls"]);
 }
 
-/// A folder with certificates for the bench.
-fn certificates() -> Folder {
-    let folder = Folder::new("certificates");
-    modemq::certificates::provide(&folder.0).unwrap();
-    folder
-}
-
 fn file(folder: &Folder, name: &str) -> String {
     folder.0.join(name).to_str().unwrap().into()
 }
@@ -218,7 +211,7 @@ fn secure(address: SocketAddr) -> String {
 
 #[test]
 fn tls_that_works() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     let (ca, cert, key) = (
         file(&folder, "ca.crt"),
         file(&folder, "client.crt"),
@@ -257,7 +250,7 @@ fn tls_that_works() {
 
 #[test]
 fn no_suite_in_common() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     let (_broker, [tls, _]) = Broker::ours_with_tls(&folder.0, &["--tls-suites", "0XC02F"]);
     let found = doctor(&secure(tls), "air700eaq", &[]);
     found.assert_fails_for(&["no-common-suite"]);
@@ -281,7 +274,7 @@ fn no_suite_in_common() {
 
 #[test]
 fn certificates_that_do_not_fit() {
-    let (folder, other) = (certificates(), certificates());
+    let (folder, other) = (Folder::with_certificates(), Folder::with_certificates());
     let (_broker, [tls, mutual]) = Broker::ours_with_tls(&folder.0, &[]);
     let foreign = file(&other, "ca.crt");
     let found = doctor(&secure(tls), "air780ep", &["--cafile", &foreign]);
@@ -334,7 +327,7 @@ fn certificates_out_of_date() {
             "certificate-not-yet-valid",
         ),
     ] {
-        let folder = certificates();
+        let folder = Folder::with_certificates();
         with_dates(&folder, from, until);
         let (_broker, [tls, _]) = Broker::ours_with_tls(&folder.0, &[]);
         // A module that ignores dates connects, and so it is a remark.
@@ -425,7 +418,7 @@ fn what_keeps_a_module_from_a_server_that_this_machine_reaches() {
 
 #[test]
 fn a_clock_that_was_never_set() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     let ca = file(&folder, "ca.crt");
     let (_broker, [tls, _]) = Broker::ours_with_tls(&folder.0, &[]);
     for model in ["air780ep", "ec20"] {
@@ -488,7 +481,7 @@ fn nobody_answers_on_the_port() {
 /// One run leaves nothing behind that the next would stumble over: neither TLS nor a connection.
 #[test]
 fn a_module_may_be_asked_again() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     let (plain, [tls, _]) =
         Broker::ours_with_tls(&folder.0, &["--refuse-filter", "secret", "--user", "u:p"]);
     let login = ["-u", "u", "-P", "p"];
@@ -528,7 +521,7 @@ fn a_server_that_says_nothing_costs_no_more_than_its_time() {
 
 #[test]
 fn files_that_cannot_be_what_they_are_given_for() {
-    let (folder, other) = (certificates(), certificates());
+    let (folder, other) = (Folder::with_certificates(), Folder::with_certificates());
     let (ca, cert) = (file(&folder, "ca.crt"), file(&folder, "client.crt"));
     let (key, foreign) = (file(&folder, "client.key"), file(&other, "client.key"));
     for (args, why) in [

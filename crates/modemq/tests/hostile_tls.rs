@@ -193,12 +193,6 @@ impl Device {
     }
 }
 
-fn certificates() -> Folder {
-    let folder = Folder::new("certificates");
-    modemq::certificates::provide(&folder.0).unwrap();
-    folder
-}
-
 fn read(folder: &Path, name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).unwrap()
 }
@@ -233,7 +227,7 @@ fn flight(server: SocketAddr, hello: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_server_that_breaks_off_costs_the_link_and_nothing_else() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     let (_broker, [tls, _]) = Broker::ours_with_tls(&folder.0, &["--tls-versions", "1.2"]);
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();
@@ -331,8 +325,8 @@ type Wrong<'a> = (&'a str, Level, Vec<u8>, &'a [u8], &'a [u8]);
 
 #[test]
 fn broken_certificates_fail_the_handshake_and_not_the_module() {
-    let folder = certificates();
-    let other = certificates();
+    let folder = Folder::with_certificates();
+    let other = Folder::with_certificates();
     let (_broker, [tls, mutual]) = Broker::ours_with_tls(&folder.0, &[]);
     let ca = read(&folder.0, "ca.crt");
     let own = read(&folder.0, "client.crt");
@@ -510,7 +504,7 @@ fn chains_and_bundles_of_ten() {
 /// The module refuses, as embedded libraries do; openssl's server then ends the connection.
 #[test]
 fn a_server_that_renegotiates_loses_the_link() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -562,7 +556,7 @@ fn a_server_that_renegotiates_loses_the_link() {
 /// A server that is gone without a word of TLS. The NT35E has a test of its own.
 #[test]
 fn a_link_that_ends_without_an_alert_is_over() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     for (model, gone) in [
         ("air780ep", "\r\nCLOSED\r\n"),
         ("ec20", "\r\n+QMTSTAT: 0,1\r\n"),
@@ -607,7 +601,7 @@ fn a_link_that_ends_without_an_alert_is_over() {
 /// Every way in which a key reaches a module, and those in which it goes astray.
 #[test]
 fn no_key_stands_in_a_trace() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     let (_broker, [_, mutual]) = Broker::ours_with_tls(&folder.0, &[]);
     let ca = read(&folder.0, "ca.crt");
     let own = read(&folder.0, "client.crt");

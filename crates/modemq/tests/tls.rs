@@ -9,13 +9,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-/// A folder with a CA, a server's and a client's certificate.
-fn certificates() -> Folder {
-    let folder = Folder::new("certificates");
-    modemq::certificates::provide(&folder.0).unwrap();
-    folder
-}
-
 fn read(folder: &Path, name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).unwrap()
 }
@@ -75,7 +68,7 @@ fn open(host: &mut Host, to: SocketAddr, wanted: &str) {
 /// The six suites of the tutorial have no ECDHE: a server that wants it is out of reach for the Air700EAQ, as on hardware.
 #[test]
 fn a_strict_server_takes_who_has_its_suite() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     for (suite, luat_reaches_it) in [
         ("0X0035", true),
         ("0X002F", true),
@@ -98,7 +91,7 @@ fn a_strict_server_takes_who_has_its_suite() {
 
 #[test]
 fn versions_are_honoured() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     for (version, number) in [("1.0", "1"), ("1.1", "2"), ("1.2", "3")] {
         let (_broker, [tls, _]) = Broker::ours_with_tls(&folder.0, &["--tls-versions", version]);
         for (own, reaches) in [("1", "1"), ("2", "2"), ("3", "3"), ("4", number)] {
@@ -121,8 +114,8 @@ type Case<'a> = (
 
 #[test]
 fn what_is_wrong_with_a_certificate_is_told_in_the_trace() {
-    let folder = certificates();
-    let other = certificates();
+    let folder = Folder::with_certificates();
+    let other = Folder::with_certificates();
     let (_broker, [tls, mutual]) = Broker::ours_with_tls(&folder.0, &[]);
     let ca = read(&folder.0, "ca.crt");
     let key = read(&folder.0, "client.key");
@@ -244,7 +237,7 @@ fn what_is_wrong_with_a_certificate_is_told_in_the_trace() {
 
 #[test]
 fn dates_count_by_the_modules_own_clock() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     let (_broker, [tls, _]) = Broker::ours_with_tls(&folder.0, &[]);
     for (clock, heeds, wanted) in [
         (None, "1", UP),
@@ -295,7 +288,7 @@ fn a_server_that_breaks_the_handshake_costs_the_link_and_nothing_else() {
 /// A module behind a port is told nothing but its line: as a real one, with a broker and certificates of the user's.
 #[test]
 fn a_conversation_over_tls_goes_on_any_port() {
-    let folder = certificates();
+    let folder = Folder::with_certificates();
     let (_broker, [_, mutual]) = Broker::ours_with_tls(&folder.0, &[]);
     let mut module = common::start(&["module", "air780ep", "--tcp", "127.0.0.1:0"]);
     let address = common::address_of(&module.line());

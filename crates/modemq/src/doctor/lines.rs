@@ -494,24 +494,7 @@ impl Writer<'_> {
             // It may be set from before.
             steps.push(prepare("AT+QMTCFG=\"ssl\",0,0".into()));
         }
-        let open = self.written("+QMTOPEN", &[0.into(), self.host(), self.port()])?;
-        steps.push(Step::new(Stage::Connect, open).report("+QMTOPEN: 0,0", &["+QMTOPEN: 0,"]));
-        let mut names = vec![Value::from(0)];
-        names.extend(self.names());
-        let log_in = self.written("+QMTCONN", &names)?;
-        steps.push(
-            Step::new(Stage::LogIn, log_in)
-                .secret(self.password())
-                .report("+QMTCONN: 0,0,0", &["+QMTCONN: 0,", "+QMTSTAT: 0,"]),
-        );
-        let subscribe = self.written(
-            "+QMTSUB",
-            &[0.into(), 1.into(), self.topic().into(), self.max_qos()],
-        )?;
-        steps.push(Step::new(Stage::Subscribe, subscribe).report(
-            "+QMTSUB: 0,1,0,",
-            &["+QMTSUB: 0,1,0,128", "+QMTSUB: 0,1,", "+QMTSTAT: 0,"],
-        ));
+        steps.extend(self.session("+QMT")?);
         for &qos in &self.abilities.qos {
             let text = text(qos);
             // A message of QoS 0 has no packet id.
@@ -550,6 +533,33 @@ impl Writer<'_> {
         }
         steps.push(Step::new(Stage::Leave, "AT+QMTDISC=0").report("+QMTDISC: 0,0", &[]));
         Ok(steps)
+    }
+
+    /// Connection, login and subscription, which Quectel's and EigenComm's commands have alike.
+    fn session(&self, prefix: &str) -> Result<Vec<Step>, String> {
+        let command =
+            |name: &str, values: &[Value<'_>]| self.written(&format!("{prefix}{name}"), values);
+        let lost = format!("{prefix}STAT: 0,");
+        let open = command("OPEN", &[0.into(), self.host(), self.port()])?;
+        let opened = format!("{prefix}OPEN: 0,");
+        let mut names = vec![Value::from(0)];
+        names.extend(self.names());
+        let log_in = command("CONN", &names)?;
+        let logged_in = format!("{prefix}CONN: 0,");
+        let filter = [0.into(), 1.into(), self.topic().into(), self.max_qos()];
+        let subscribe = command("SUB", &filter)?;
+        let subscribed = format!("{prefix}SUB: 0,1,");
+        Ok(vec![
+            Step::new(Stage::Connect, open).report(format!("{opened}0"), &[&opened]),
+            Step::new(Stage::LogIn, log_in)
+                .secret(self.password())
+                .report(format!("{logged_in}0,0"), &[&logged_in, &lost]),
+            Step::new(Stage::Subscribe, subscribe).report(
+                format!("{subscribed}0,"),
+                // 128 is SUBACK's refusal.
+                &[&format!("{subscribed}0,128"), &subscribed, &lost],
+            ),
+        ])
     }
 
     /// Files, and a context that names them.
@@ -609,24 +619,7 @@ impl Writer<'_> {
         if self.target().tls {
             steps.push(Step::new(Stage::Prepare, self.base64_certificate()?));
         }
-        let open = self.written("+ECMTOPEN", &[0.into(), self.host(), self.port()])?;
-        steps.push(Step::new(Stage::Connect, open).report("+ECMTOPEN: 0,0", &["+ECMTOPEN: 0,"]));
-        let mut names = vec![Value::from(0)];
-        names.extend(self.names());
-        let log_in = self.written("+ECMTCONN", &names)?;
-        steps.push(
-            Step::new(Stage::LogIn, log_in)
-                .secret(self.password())
-                .report("+ECMTCONN: 0,0,0", &["+ECMTCONN: 0,", "+ECMTSTAT: 0,"]),
-        );
-        let subscribe = self.written(
-            "+ECMTSUB",
-            &[0.into(), 1.into(), self.topic().into(), self.max_qos()],
-        )?;
-        steps.push(Step::new(Stage::Subscribe, subscribe).report(
-            "+ECMTSUB: 0,1,0,",
-            &["+ECMTSUB: 0,1,0,128", "+ECMTSUB: 0,1,", "+ECMTSTAT: 0,"],
-        ));
+        steps.extend(self.session("+ECMT")?);
         for &qos in &self.abilities.qos {
             let text = text(qos);
             let id = if qos == 0 { 0 } else { qos + 1 };

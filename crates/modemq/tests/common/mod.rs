@@ -290,6 +290,15 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// With a CA, a server's and a client's certificate, as `modemq broker` makes them.
+    pub fn with_certificates() -> Self {
+        let folder = Self::new("certificates");
+        modemq::certificates::provide(&folder.0).unwrap();
+        folder
+    }
+}
+
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
