@@ -824,6 +824,45 @@ mod tests {
     }
 
     #[test]
+    fn the_requests_of_the_platform_are_described() {
+        let document: Value = serde_json::from_str(DOCUMENT).unwrap();
+        let mut described = Vec::new();
+        for form in document["components"]["schemas"]["PlatformRequest"]["oneOf"]
+            .as_array()
+            .unwrap()
+        {
+            let mut request = Map::new();
+            for (name, schema) in form["properties"].as_object().unwrap() {
+                let value = match (&schema["const"], &schema["type"]) {
+                    (Value::Null, kind) if *kind == "object" => json!({}),
+                    (Value::Null, kind) if kind.to_string().contains("integer") => json!(1),
+                    (Value::Null, _) => json!("x"),
+                    (name, _) => name.clone(),
+                };
+                request.insert(name.clone(), value);
+            }
+            described.push(form["properties"]["request"]["const"].clone());
+            // What is described is taken, member by member, and what is taken is described.
+            let read: PlatformRequest = serde_json::from_value(request.clone().into()).unwrap();
+            let written = serde_json::to_value(read).unwrap();
+            assert_eq!(written, Value::Object(request));
+        }
+        let none = serde_json::from_value::<PlatformRequest>(json!({"request": "none"}));
+        let named = none.unwrap_err().to_string();
+        for name in &described {
+            assert!(
+                named.contains(&format!("`{}`", name.as_str().unwrap())),
+                "{named}"
+            );
+        }
+        assert_eq!(
+            named.matches('`').count() / 2,
+            described.len() + 1,
+            "{named}"
+        );
+    }
+
+    #[test]
     fn a_link_stays_in_the_folder_for_temporary_files() {
         assert!(link_path("dut-1.pty").is_ok());
         for bad in ["", "../x", "/etc/x", ".x", "a b", "a\0b"] {
