@@ -289,10 +289,6 @@ impl Module {
                 Input::Nothing => {}
                 Input::Line { line, lost } => {
                     self.leftover(&mut rest);
-                    if self.core.model.syntax == Syntax::V250 {
-                        // Many hosts end a line with CR LF: the LF is no part of the data that the command may take.
-                        rest = rest.strip_prefix(b"\n").unwrap_or(rest);
-                    }
                     self.line(&line, lost);
                     // What the command changed holds before the next one is read.
                     while self.next_change() {}

@@ -96,6 +96,8 @@ pub(crate) struct Terminal {
     lost: usize,
     /// Bytes that came while a command ran.
     pending: Vec<u8>,
+    /// When the last line ended, until the byte that follows its CR.
+    line_ended: Option<Instant>,
     /// Frames for the host, each with the time before which it does not go.
     tx: VecDeque<(Instant, Frame)>,
     tx_len: usize,
@@ -144,6 +146,7 @@ impl Terminal {
             line: Vec::new(),
             lost: 0,
             pending: Vec::new(),
+            line_ended: None,
             tx: VecDeque::new(),
             tx_len: 0,
             tx_sent: 0,
@@ -159,6 +162,12 @@ impl Terminal {
 
     /// Takes from `bytes` up to the end of a command line or of the data that is awaited.
     pub(crate) fn take(&mut self, now: Instant, bytes: &mut &[u8], echo: bool) -> Input {
+        if self.is_line_feed(now, bytes) {
+            *bytes = &bytes[1..];
+        }
+        if bytes.is_empty() {
+            return Input::Nothing;
+        }
         // What was kept comes first.
         let waits = !self.pending.is_empty();
         let congested = self.is_congested();
@@ -171,16 +180,6 @@ impl Terminal {
             Mode::Data { how, .. } if how.cancel && how.len.is_some() && *bytes == b"+++" => {
                 *bytes = &[];
                 Input::Data(DataEnd::Cancelled)
-            }
-            // A LF that comes right behind the CR of the command line.
-            Mode::Data { from, data, .. }
-                if *bytes == b"\n"
-                    && now < *from
-                    && data.is_empty()
-                    && self.syntax == Syntax::V250 =>
-            {
-                *bytes = &[];
-                Input::Nothing
             }
             Mode::Data {
                 how,
@@ -231,6 +230,20 @@ impl Terminal {
         }
     }
 
+    /// Many hosts end a line with CR LF: is this the LF of the line before? It is no part of the data that the command may take, if
+    /// it comes with the CR or before the prompt; afterwards it is.
+    fn is_line_feed(&mut self, now: Instant, bytes: &[u8]) -> bool {
+        let Some(ended) = self.line_ended.take() else {
+            return false;
+        };
+        let is_soon = match &self.mode {
+            Mode::Data { from, .. } => now < *from || now == ended,
+            Mode::Busy | Mode::Command => true,
+            Mode::Stream => now == ended,
+        };
+        is_soon && bytes.first() == Some(&b'\n')
+    }
+
     fn take_line(&mut self, now: Instant, bytes: &mut &[u8], echo: bool) -> Input {
         if self.syntax == Syntax::EspAt {
             return self.take_esp_line(now, bytes, echo);
@@ -277,6 +290,7 @@ impl Terminal {
         if end.is_none() {
             return Input::Nothing;
         }
+        self.line_ended = Some(now);
         Input::Line {
             line: std::mem::take(&mut self.line),
             lost: std::mem::take(&mut self.lost),

@@ -328,3 +328,27 @@ fn what_the_line_could_not_carry_in_time_is_answered_in_order() {
     assert_eq!(text.matches("\r\nOK\r\n").count(), 2000);
     assert!(text.ends_with("\r\nOK\r\n\r\nERROR\r\n"));
 }
+
+/// A LF that came in a read of its own was counted as the file's first byte, and one that came with its CR was not: what a module
+/// stored depended on how the system cut the host's bytes.
+#[test]
+fn the_line_feed_behind_a_command_is_no_data_however_it_comes() {
+    let model = "ec20";
+    for parts in [
+        &[&b"AT+QFUPL=\"f\",3,5\r\nabc"[..]][..],
+        &[b"AT+QFUPL=\"f\",3,5\r", b"\nabc"],
+        &[b"AT+QFUPL=\"f\",3,5\r", b"\n", b"abc"],
+        &[b"AT+QFUPL=\"f\",3,5\r\n", b"a", b"bc"],
+    ] {
+        let mut bare = Bare::new(model, Pace::Fast);
+        for part in parts {
+            bare.type_bytes(part);
+        }
+        let said = String::from_utf8_lossy(&bare.serial).into_owned();
+        // 0x6162 ^ 0x6300
+        assert!(
+            said.ends_with("\r\n+QFUPL: 3,262\r\n\r\nOK\r\n"),
+            "{said:?}"
+        );
+    }
+}
