@@ -28,13 +28,28 @@ pub const THIS_MACHINE: &[&str] = &["localhost", "127.0.0.1", "::1"];
 /// Makes `ca.crt`, `server.crt`, `server.key`, `client.crt` and `client.key` in a folder, unless they are there.
 ///
 /// # Errors
-/// The system's, or OpenSSL's.
+/// The system's, or OpenSSL's; or some of the files are there and others are not.
 pub fn provide(folder: &Path) -> io::Result<()> {
-    if ["ca.crt", "server.crt", "server.key"]
-        .iter()
-        .all(|name| folder.join(name).exists())
-    {
+    let exists = |name: &&str| folder.join(name).exists();
+    if ["ca.crt", "server.crt", "server.key"].iter().all(exists) {
         return Ok(());
+    }
+    // What is there is the user's, and is not written over.
+    let names = [
+        "ca.crt",
+        "server.crt",
+        "server.key",
+        "client.crt",
+        "client.key",
+    ];
+    if let Some(name) = names.iter().find(|name| exists(name)) {
+        let folder = folder.display();
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!(
+                "{folder}: {name} is there, and ca.crt, server.crt and server.key are not all: add them, or name another folder"
+            ),
+        ));
     }
     std::fs::create_dir_all(folder)?;
     let authority = Authority::new()?;

@@ -49,12 +49,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::At(args) => commands::run(at::run(args)),
-        Command::Identify(args) => commands::run(identify::run(args)),
-        Command::Demo(args) => commands::run(demo::run(args)),
+        Command::At(args) => commands::answer(at::run(args)),
+        Command::Identify(args) => commands::answer(identify::run(args)),
+        Command::Demo(args) => commands::answer(demo::run(args)),
         Command::Module(args) => commands::run(module::run(*args)),
         Command::Replay(args) => replay::run(&args),
-        Command::Doctor(args) => commands::run(doctor::run(*args)),
+        Command::Doctor(args) => commands::answer(doctor::run(*args)),
         Command::Explain(args) => explain::run(&args),
         Command::Faults(args) => faults::run(&args),
         Command::Trace(args) => trace::run(&args),
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
         }
         Command::Iotda(args) => commands::run(iotda::run(args)),
         Command::Broker(args) => commands::run(broker::run(args)),
-        Command::Publish(args) => commands::run(publish::run(args)),
+        Command::Publish(args) => commands::answer(publish::run(args)),
         Command::Subscribe(args) => commands::run(subscribe::run(args)),
     };
     match result {

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Broker, Running, Tool, modemq, publish, run, start, temporary};
+use common::{Broker, Folder, Running, Tool, modemq, publish, run, start, temporary};
 use dialect::Model;
 use rustix::process::Signal;
 use std::fs;
@@ -455,4 +455,36 @@ fn mistakes_on_the_command_line_are_explained() {
             "{args:?}: {error}"
         );
     }
+}
+
+/// A folder that held some other CA lost it to the bench's.
+#[test]
+fn certificates_of_the_users_are_not_written_over() {
+    let folder = Folder::new("own");
+    fs::write(folder.0.join("ca.crt"), "mine").unwrap();
+    let path = folder.0.to_str().unwrap();
+    let args = [
+        "broker",
+        "--listen",
+        "127.0.0.1:0",
+        "--tls",
+        "127.0.0.1:0",
+        "--certificates",
+        path,
+    ];
+    let output = run(&args, b"");
+    assert_eq!(output.status.code(), Some(1));
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(words.contains("ca.crt is there, and"), "{words}");
+    assert_eq!(fs::read(folder.0.join("ca.crt")).unwrap(), b"mine");
+}
+
+/// The columns of a mismatch were as wide as its longest line, which the formatter does not take beyond 65,535.
+#[test]
+fn a_transcript_with_a_line_without_end_is_only_wrong() {
+    let folder = Folder::new("long");
+    let file = folder.0.join("long.at");
+    fs::write(&file, "x".repeat(70_000)).unwrap();
+    let output = run(&["replay", "--model", "ec20", file.to_str().unwrap()], b"");
+    assert_eq!(output.status.code(), Some(1));
 }

@@ -40,6 +40,25 @@ pub fn run<F>(command: F) -> Result<ExitCode, Error>
 where
     F: Future<Output = Result<ExitCode, Error>>,
 {
+    run_until(command, ExitCode::SUCCESS)
+}
+
+/// The same for a command whose exit status is an answer: when it is stopped before it has one, that is no success.
+///
+/// # Errors
+/// Those of the command.
+pub fn answer<F>(command: F) -> Result<ExitCode, Error>
+where
+    F: Future<Output = Result<ExitCode, Error>>,
+{
+    // What a shell says of a program that SIGTERM has ended.
+    run_until(command, ExitCode::from(143))
+}
+
+fn run_until<F>(command: F, stopped: ExitCode) -> Result<ExitCode, Error>
+where
+    F: Future<Output = Result<ExitCode, Error>>,
+{
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -50,8 +69,8 @@ where
         let mut hang_up = signal(SignalKind::hangup())?;
         tokio::select! {
             result = command => result,
-            _ = terminate.recv() => Ok(ExitCode::SUCCESS),
-            _ = hang_up.recv() => Ok(ExitCode::SUCCESS),
+            _ = terminate.recv() => Ok(stopped),
+            _ = hang_up.recv() => Ok(stopped),
             // What a shell takes a program for that Ctrl-C has ended.
             _ = interrupt.recv() => Ok(ExitCode::from(130)),
         }

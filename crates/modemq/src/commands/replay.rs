@@ -13,6 +13,7 @@ use crate::transcript::{
 use clap::Args as ClapArgs;
 use dialect::Model;
 use module::{Pace, Tls};
+use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -71,6 +72,13 @@ pub struct Args {
     pace: String,
 }
 
+/// Prints a line; nobody may be reading any more.
+macro_rules! say {
+    ($($text:tt)*) => {
+        drop(writeln!(std::io::stdout(), $($text)*))
+    };
+}
+
 /// Plays each transcript; the exit status tells whether all went as written.
 ///
 /// # Errors
@@ -121,7 +129,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
     if played == 0 {
         return Err("no transcript is for this model".into());
     }
-    println!("{} of {played} as written", played - failed);
+    say!("{} of {played} as written", played - failed);
     Ok(if failed == 0 {
         ExitCode::SUCCESS
     } else {
@@ -143,7 +151,7 @@ fn replayed(path: &Path, text: &str, args: &Args, start: Instant) -> Result<bool
             } else {
                 ""
             };
-            println!(
+            say!(
                 "ok    {path}: {} inputs, {} outputs, {:.3} s, as recorded{cut}, {:.0?}",
                 replayed.inputs,
                 replayed.outputs,
@@ -153,7 +161,7 @@ fn replayed(path: &Path, text: &str, args: &Args, start: Instant) -> Result<bool
             true
         }
         Err(why) => {
-            println!("WRONG {path}, {why}");
+            say!("WRONG {path}, {why}");
             false
         }
     })
@@ -322,7 +330,7 @@ fn on_port(
 
 fn told(path: &Path, on: &str, result: &Result<Report, Box<Mismatch>>, start: Instant) -> bool {
     match result {
-        Ok(report) => println!(
+        Ok(report) => say!(
             "ok    {} on {on}: {} commands, {} frames, {} messages, {:.0?}",
             path.display(),
             report.commands,
@@ -330,7 +338,7 @@ fn told(path: &Path, on: &str, result: &Result<Report, Box<Mismatch>>, start: In
             report.messages,
             start.elapsed()
         ),
-        Err(mismatch) => println!("WRONG {} on {on}\n  {mismatch}", path.display()),
+        Err(mismatch) => say!("WRONG {} on {on}\n  {mismatch}", path.display()),
     }
     result.is_ok()
 }

@@ -52,7 +52,8 @@ impl fmt::Display for Mismatch {
             .map(|line| line.chars().count())
             .max()
             .unwrap_or(0)
-            .max(8);
+            // Longer lines stand out of their column.
+            .clamp(8, 200);
         write!(f, "\n    {:width$} | got", "expected")?;
         let (expected, got) = (split(&self.expected), split(&self.got));
         for index in 0..expected.len().max(got.len()) {
