@@ -361,9 +361,6 @@ macro_rules! causes {
         }
 
         impl Cause {
-            /// Every cause.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
             /// As JSON has it.
             pub const fn name(self) -> &'static str {
                 match self {
