@@ -7,7 +7,7 @@ mod common;
 use common::{Broker, Folder, Running, modemq, run, start};
 use openssl::asn1::Asn1Time;
 use serde_json::Value;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 
@@ -398,6 +398,35 @@ fn what_keeps_a_module_from_its_network() {
     });
     let (_module, port) = module("esp8266", &["--wifi", "home:secret"]);
     doctor(&url(&broker), "esp8266", &["--port", &port]).assert_fails_for(&["no-access-point"]);
+}
+
+/// Tutorial §8.2 Q2.2: 4G refuses a SIM in arrears, and 2G takes it. No model here has 2G, so a script plays one.
+#[test]
+fn a_sim_in_arrears_that_2g_still_takes() {
+    let line = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = format!("tcp:{}", line.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (stream, _) = line.accept().unwrap();
+        let mut answers = stream.try_clone().unwrap();
+        for command in BufReader::new(stream).split(b'\r') {
+            let information = match command.unwrap().as_slice() {
+                b"ATI" => "\r\nEC20\r\n",
+                b"AT+CPIN?" => "\r\n+CPIN: READY\r\n",
+                b"AT+CSQ" => "\r\n+CSQ: 20,0\r\n",
+                b"AT+CREG?" => "\r\n+CREG: 0,1\r\n",
+                b"AT+CGREG?" => "\r\n+CGREG: 0,2\r\n",
+                b"AT+CEREG?" => "\r\n+CEREG: 0,0\r\n",
+                _ => "",
+            };
+            let answer = format!("{information}\r\nOK\r\n");
+            answers.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let broker = Broker::ours(&[]);
+    let found = doctor(&url(&broker), "ec20", &["--port", &port]);
+    found.assert_fails_for(&["sim-in-arrears"]);
+    let says = "+CREG: 1 home, +CGREG: 2 searching, +CEREG: 0 not searching";
+    assert_eq!(found.finding("registration").2, says);
 }
 
 #[test]
