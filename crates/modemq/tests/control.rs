@@ -263,6 +263,18 @@ fn a_test_starts_acts_waits_and_asserts() {
     assert_eq!(found["entry"]["event"]["payload"], "hello");
     let any = json!({"topic": "a/b", "payload_base64": "AP8="});
     bench.post("/broker/messages", &any);
+    for (refused, why) in [
+        (json!({"topic": "a/+"}), "no topic to publish on"),
+        (
+            json!({"topic": "a/b", "payload": "x".repeat(1 << 20)}),
+            "1048579 bytes, are more than the broker takes",
+        ),
+    ] {
+        let (status, answer) = bench.ask("POST", "/broker/messages", Some(&refused));
+        assert_eq!(status, 422);
+        let error = answer["error"].as_str().unwrap();
+        assert!(error.contains(why), "{error}");
+    }
     let since = &found["cursor"];
     let found = bench.get(&format!(
         "/modules/0/wait?for=message%20on%20a/b&since={since}"
@@ -601,6 +613,22 @@ fn bodies_are_limited_and_requests_checked() {
         ("GET", "/modules/99999999999999999999", "", "", 404),
         ("GET", "/modules/0/trace?since=-1", "", "", 400),
         ("GET", "/modules/0/trace?limit=0", "", "", 400),
+        ("GET", "/modules/0/trace?since=1000000", "", "", 409),
+        ("GET", "/modules/0/trace/events?since=1000000", "", "", 409),
+        (
+            "GET",
+            "/modules/0/trace/events",
+            "Last-Event-ID: 1000000\r\n",
+            "",
+            409,
+        ),
+        (
+            "GET",
+            "/modules/0/wait?for=booted&since=1000000",
+            "",
+            "",
+            409,
+        ),
         ("GET", "/modules/0/trace?from=1", "", "", 400),
         ("GET", "/modules/0/wait", "", "", 400),
         ("GET", "/modules/0/wait?for=tea", "", "", 422),

@@ -118,13 +118,13 @@ fn router(app: App, door: Door) -> Router {
 /// Lets in who may: with a token who has it, and without one programs of this machine, but no page in a browser. A page of
 /// another origin sends its `Origin`, and one whose name was made to lead here (DNS rebinding) has that name as `Host`.
 async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
-    match admit(&door, request.headers()) {
+    match admit(&door, request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     }
 }
 
-fn admit(door: &Door, headers: &HeaderMap) -> Result<(), Refusal> {
+fn admit(door: &Door, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
     if let Some(token) = &door.token {
         let given = headers
             .get(header::AUTHORIZATION)
@@ -145,12 +145,24 @@ fn admit(door: &Door, headers: &HeaderMap) -> Result<(), Refusal> {
         let value = headers.get(name)?;
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
+    // RFC 9112 §3.2: more than one Host is a bad request, and the name in an absolute target stands above it.
+    if headers.get_all(header::HOST).iter().count() > 1 {
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "a request has one Host",
+        ));
+    }
     let host = text(header::HOST).unwrap_or_default();
-    if !is_here(&host) {
+    let named = uri.authority().map(|authority| authority.as_str());
+    if let Some(stranger) = [Some(host.as_str()), named]
+        .into_iter()
+        .flatten()
+        .find(|name| !is_here(name))
+    {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,
             format!(
-                "{host:?} is not the name of this machine's loopback: ask localhost, 127.0.0.1 or [::1]"
+                "{stranger:?} is not the name of this machine's loopback: ask localhost, 127.0.0.1 or [::1]"
             ),
         ));
     }
@@ -327,11 +339,15 @@ mod tests {
     use super::*;
 
     fn asks(door: &Door, headers: &[(HeaderName, &str)]) -> u16 {
+        asks_of(door, "/modules", headers)
+    }
+
+    fn asks_of(door: &Door, target: &str, headers: &[(HeaderName, &str)]) -> u16 {
         let headers = headers.iter().map(|(name, value)| {
             let value = HeaderValue::from_str(value).unwrap();
             (name.clone(), value)
         });
-        match admit(door, &headers.collect()) {
+        match admit(door, &target.parse().unwrap(), &headers.collect()) {
             Ok(()) => 200,
             Err(refusal) => refusal.status.as_u16(),
         }
@@ -365,6 +381,25 @@ mod tests {
             let headers = [(header::HOST, "localhost:8000"), (header::ORIGIN, origin)];
             assert_eq!(asks(&door, &headers), wanted, "{origin}");
         }
+    }
+
+    #[test]
+    fn a_name_in_the_target_and_a_second_host_let_nobody_in() {
+        let door = Door { token: None };
+        let here = (header::HOST, "localhost");
+        for (target, wanted) in [
+            ("http://localhost:8000/modules", 200),
+            ("http://evil.example/modules", 403),
+            ("http://localhost@evil.example/modules", 403),
+        ] {
+            assert_eq!(
+                asks_of(&door, target, std::slice::from_ref(&here)),
+                wanted,
+                "{target}"
+            );
+        }
+        let twice = [here.clone(), here];
+        assert_eq!(asks(&door, &twice), 400);
     }
 
     #[test]

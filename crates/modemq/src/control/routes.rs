@@ -519,6 +519,17 @@ struct Page {
 const LIMIT: u32 = 100;
 const LIMIT_MAX: u32 = 4_000;
 
+/// A cursor that the journal may have given: one beyond its end is of a program that ran before, and nothing would ever meet it.
+fn known(journal: &Journal, cursor: Option<u64>) -> Result<Option<u64>, Refusal> {
+    let last = journal.last();
+    match cursor {
+        Some(cursor) if cursor > last => Err(Refusal::conflict(format!(
+            "{cursor} is no cursor of this run, whose last entry is {last}: begin anew without one"
+        ))),
+        cursor => Ok(cursor),
+    }
+}
+
 impl Page {
     fn of(&self, journal: &Journal) -> Answer {
         let limit = self.limit.unwrap_or(LIMIT);
@@ -526,7 +537,7 @@ impl Page {
             let why = format!("limit is 1 to {LIMIT_MAX}");
             return Err(Refusal::new(StatusCode::BAD_REQUEST, why));
         }
-        let part = journal.part(self.since, limit as usize);
+        let part = journal.part(known(journal, self.since)?, limit as usize);
         ok(&serde_json::to_value(&part).unwrap_or_default())
     }
 }
@@ -571,7 +582,7 @@ impl Stream {
             }
             None => None,
         };
-        let cursor = last.or(self.since).unwrap_or_else(|| journal.last());
+        let cursor = known(journal, last.or(self.since))?.unwrap_or_else(|| journal.last());
         let start = (journal.clone(), cursor);
         let events = stream::unfold(start, move |(journal, cursor)| async move {
             let more = journal.more(cursor);
@@ -637,7 +648,8 @@ impl Wait {
         let timeout = span(self.timeout_ms.unwrap_or(TIMEOUT))?;
         let is_state = condition.is_state();
         let last = journal.last();
-        let start = self.since.unwrap_or(if is_state { last } else { 0 });
+        let since = known(journal, self.since)?;
+        let start = since.unwrap_or(if is_state { last } else { 0 });
         if let Some(entry) = journal.find(start, condition) {
             return ok(&json!({ "cursor": entry.id, "entry": *entry }));
         }
@@ -729,9 +741,16 @@ async fn publish(State(app): State<Arc<App>>, Json(message): Json<Publish>) -> A
     let cursor = bench.journal.last();
     let topic = &message.topic;
     if !bench.server.publish(topic, &payload, qos, message.retain) {
-        return Err(Refusal::unprocessable(format!(
-            "{topic:?} is no topic to publish on"
-        )));
+        return Err(Refusal::unprocessable(
+            if mqtt::topic_name_is_valid(topic) {
+                format!(
+                    "topic and payload, {} bytes, are more than the broker takes of a client",
+                    topic.len() + payload.len()
+                )
+            } else {
+                format!("{topic:?} is no topic to publish on")
+            },
+        ));
     }
     ok(&json!({ "cursor": cursor }))
 }
