@@ -51,7 +51,9 @@ pub fn provide(folder: &Path) -> io::Result<()> {
             ),
         ));
     }
-    std::fs::create_dir_all(folder)?;
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
+    std::fs::create_dir_all(folder).map_err(named)?;
     let authority = Authority::new()?;
     let server = authority.server(THIS_MACHINE, None)?;
     for (name, bytes) in [
@@ -68,8 +70,9 @@ pub fn provide(folder: &Path) -> io::Result<()> {
             .truncate(true)
             // Nobody else reads a key.
             .mode(if is_key { 0o600 } else { 0o644 })
-            .open(folder.join(name))?;
-        file.write_all(bytes)?;
+            .open(folder.join(name))
+            .map_err(named)?;
+        file.write_all(bytes).map_err(named)?;
     }
     Ok(())
 }

@@ -477,6 +477,11 @@ fn certificates_of_the_users_are_not_written_over() {
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(words.contains("ca.crt is there, and"), "{words}");
     assert_eq!(fs::read(folder.0.join("ca.crt")).unwrap(), b"mine");
+    // A folder that cannot be made is named.
+    let below = folder.0.join("ca.crt/below");
+    let output = run(&[&args[..6], &[below.to_str().unwrap()]].concat(), b"");
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(words.contains("ca.crt/below: Not a directory"), "{words}");
 }
 
 /// The columns of a mismatch were as wide as its longest line, which the formatter does not take beyond 65,535.
@@ -487,4 +492,18 @@ fn a_transcript_with_a_line_without_end_is_only_wrong() {
     fs::write(&file, "x".repeat(70_000)).unwrap();
     let output = run(&["replay", "--model", "ec20", file.to_str().unwrap()], b"");
     assert_eq!(output.status.code(), Some(1));
+}
+
+/// It went as written on all nine models.
+#[test]
+fn a_file_with_nothing_in_it_is_no_transcript() {
+    let folder = Folder::new("empty");
+    for (name, text) in [("run.jsonl", ""), ("empty.at", "// nothing\n\n")] {
+        let file = folder.0.join(name);
+        fs::write(&file, text).unwrap();
+        let output = run(&["replay", file.to_str().unwrap()], b"");
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(words.contains("there is nothing to play in it"), "{words}");
+    }
 }

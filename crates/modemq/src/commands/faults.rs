@@ -114,7 +114,7 @@ One line is one fault:
 |---|---|
 | `on PLACE` | `serial`, `link` (every connection) or `link:HOST[:PORT]`, and perhaps `/upstream` (from the host, to the server) or `/downstream` |
 | `at TIME` | Once, so long after it was injected; without it, `every` or `when`: at once |
-| `every TIME` | Again and again |
+| `every TIME` | Again and again; what lasts wants `for` beside it, since it cannot begin again before it is over |
 | `when TEXT` | Whenever the host sends a command line that holds the text, in letters of either case; before the module says anything to it |
 | `jitter SHARE` | The times vary by so much of themselves, either way |
 | `for TIME` | It is over after that time |

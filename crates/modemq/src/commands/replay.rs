@@ -104,6 +104,10 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
             continue;
         }
         let script = Script::parse(&path.display().to_string(), &text)?;
+        if script.steps.is_empty() {
+            // Such as the recording of a module that was killed before its first byte.
+            return Err(format!("{}: there is nothing to play in it", path.display()).into());
+        }
         if let Some(port) = &args.port {
             // What is at the other end is of the model, or else of the first one that the transcript is for.
             let models = models_of(&script, path, args.model)?;

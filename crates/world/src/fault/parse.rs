@@ -430,8 +430,9 @@ fn unknown_word(token: &Token) -> FaultError {
 
 /// `; did you mean "x"?`, when something is near.
 fn did_you_mean(text: &str, names: impl Iterator<Item = &'static str>) -> String {
+    let text = text.to_ascii_lowercase();
     let near = names
-        .map(|name| (strsim::jaro_winkler(text, name), name))
+        .map(|name| (strsim::jaro_winkler(&text, name), name))
         .max_by(|(one, _), (other, _)| one.total_cmp(other));
     match near {
         Some((likeness, name)) if likeness > 0.8 => format!("; did you mean {name:?}?"),

@@ -270,6 +270,10 @@ fn errors_say_what_is_wrong_where_and_what_would_be_right() {
             "column 1: there is no fault \"latensy\"; did you mean \"latency\"?",
         ),
         (
+            "PDP-DEACT",
+            "column 1: there is no fault \"PDP-DEACT\"; did you mean \"pdp-deact\"?",
+        ),
+        (
             "latency",
             "column 1: latency wants TIME [JITTER], such as latency 300ms 100ms",
         ),
