@@ -15,6 +15,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request, State};
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -153,7 +154,7 @@ fn admit(door: &Door, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
         ));
     }
     let host = text(header::HOST).unwrap_or_default();
-    let named = uri.authority().map(|authority| authority.as_str());
+    let named = uri.authority().map(Authority::as_str);
     if let Some(stranger) = [Some(host.as_str()), named]
         .into_iter()
         .flatten()
