@@ -457,6 +457,17 @@ pub const QSSLCFG_CERTIFICATE: Line = Line::new(
     ],
     "A certificate or key: checksum is how many bytes it has.",
 );
+/// `+QMTCFG: "dataformat",<send>,<recv>`
+pub const DATA_FORMAT: Line = Line::new(
+    "+QMTCFG",
+    &[
+        Lit("+QMTCFG: \"dataformat\","),
+        Int("send_data_format"),
+        Lit(","),
+        Int("recv_data_format"),
+    ],
+    "The formats that are set.",
+);
 /// `+QFLST: "<name>",<size>`
 pub const QFLST: Line = Line::new(
     "+QFLST",
@@ -711,7 +722,7 @@ pub const BC26: &[&Command] = &[
         ])
         .replies(&[&QSSLCFG_CERTIFICATE]),
     &Command::new("+QMTCFG=\"echomode\"", "Echo in data mode", "BC26 AN §3.2.1").set(&[ID, Param::one_of("echo_mode", &[0, 1]).optional()]),
-    &Command::new("+QMTCFG=\"dataformat\"", "0 text, 1 hexadecimal, each way", "BC26 AN §3.2.1").set(&[ID, Param::one_of("send_data_format", &[0, 1]).optional(), Param::one_of("recv_data_format", &[0, 1]).optional()]),
+    &Command::new("+QMTCFG=\"dataformat\"", "0 text, 1 hexadecimal, each way", "BC26 AN §3.2.1").set(&[ID, Param::one_of("send_data_format", &[0, 1]).optional(), Param::one_of("recv_data_format", &[0, 1]).optional()]).replies(&[&DATA_FORMAT]),
     &Command::new("+QMTOPEN", "Open the connection", "BC26 AN §3.2.2; inferred: which error is 4 and which 5")
         .set(&[ID, Param::text("host_name", 100), Param::int("port", 1, 65_535)]).read().test(&["+QMTOPEN: (0-5),\"<host_name>\",<port>"]).replies(&[&OPEN, &OPEN_READ, &STAT]),
     &Command::new("+QMTCONN", "Log in", "BC26 AN §3.2.4")

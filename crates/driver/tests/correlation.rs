@@ -83,8 +83,13 @@ impl Line {
         std::mem::take(&mut self.events)
     }
 
-    /// Answers what is typed until nothing is: `OK`, what stands in the table, and nothing where it is empty.
+    /// Answers what is typed until the driver is connected: `OK`, or what stands in the table.
     fn answer(&mut self, table: &[(&str, &str)]) {
+        self.answer_until(table, "\n");
+    }
+
+    /// The same until this is typed, which is not answered.
+    fn answer_until(&mut self, table: &[(&str, &str)], end: &str) {
         for _ in 0..100 {
             let typed = self.typed();
             let line = typed.trim_end();
@@ -96,6 +101,9 @@ impl Line {
                 }
                 assert!(self.now > before || self.driver.poll_transmit().is_some());
                 continue;
+            }
+            if line.starts_with(end) {
+                return;
             }
             let answer = table
                 .iter()
@@ -358,6 +366,83 @@ fn a_reply_of_4_kib_costs_the_same_byte_by_byte() {
     line.say(&report);
     assert_eq!(line.events(), [expected]);
     assert_eq!(line.driver.stats().unknown_lines, 0);
+}
+
+const BC26: &[(&str, &str)] = &[
+    ("AT+QMTCFG=\"dataformat\",0,", "\r\nOK\r\n"),
+    (
+        "AT+QMTCFG=\"dataformat\",0",
+        "\r\n+QMTCFG: \"dataformat\",0,1\r\n\r\nOK\r\n",
+    ),
+];
+
+/// A byte of `AT+QMTCFG="dataformat",0,0,1` was lost on the line, and `…,0,0,` is as good to the module: it reported messages as
+/// they are. `hello` was given up as damaged, and so was every message after it; `00ff` came out as two bytes.
+#[test]
+fn a_setting_that_decides_what_bytes_mean_is_read_back() {
+    let table = [BC26, EC20].concat();
+    let mut line = Line::new("bc26");
+    let options = Options {
+        host: "broker.test",
+        client_id: "dev1",
+        ..Options::default()
+    };
+    line.driver.connect(line.now, options).unwrap();
+    line.answer_until(&table, "AT+QMTCFG=\"dataformat\",0,0,1");
+    line.say("\r\nOK\r\n");
+    line.wait(Duration::from_millis(20));
+    assert_eq!(line.typed(), "AT+QMTCFG=\"dataformat\",0\r");
+    line.say("\r\n+QMTCFG: \"dataformat\",0,0\r\n\r\nOK\r\n");
+    let events = line.events();
+    assert!(events[0].contains("rung: Reopen, attempt: 1, why: Configuration"));
+    line.answer(&table);
+    assert_eq!(line.events(), ["Connected"]);
+
+    line.say("\r\n+QMTRECV: 0,0,\"t\",\"00FF\"\r\n");
+    assert_eq!(line.events(), [r"message t \x00\xff"]);
+    // It started anew, say, and nobody heard of it.
+    line.say("\r\n+QMTRECV: 0,0,\"t\",\"hello\"\r\n");
+    assert_eq!(line.events()[..2], ["Damaged(25)", "Lost(Configuration)"]);
+    line.answer(&table);
+    assert_eq!(line.events(), ["Recovered"]);
+}
+
+/// The same for the form in which the module takes them: a message of digits would have been published as digits.
+#[test]
+fn a_message_is_not_typed_in_a_form_that_the_module_did_not_confirm() {
+    let table = [BC26, EC20].concat();
+    let mut line = Line::new("bc26");
+    let options = Options {
+        host: "broker.test",
+        client_id: "dev1",
+        ..Options::default()
+    };
+    line.driver.connect(line.now, options).unwrap();
+    line.answer(&table);
+    line.driver
+        .publish(line.now, "t", b"\x1a", QoS::AtMostOnce, false)
+        .unwrap();
+    for confirmed in ["0,1", "1,1"] {
+        line.wait(Duration::from_millis(20));
+        assert_eq!(line.typed(), "AT+QMTCFG=\"dataformat\",0,1,1\r");
+        line.say("\r\nOK\r\n");
+        line.wait(Duration::from_millis(20));
+        assert_eq!(line.typed(), "AT+QMTCFG=\"dataformat\",0\r");
+        line.say(&format!(
+            "\r\n+QMTCFG: \"dataformat\",{confirmed}\r\n\r\nOK\r\n"
+        ));
+    }
+    line.wait(Duration::from_millis(20));
+    assert!(line.typed().starts_with("AT+QMTPUB="));
+    line.say("\r\n> ");
+    assert_eq!(line.typed(), "1A\x1a");
+    // A message that is no digits puts it in doubt: once by noise, twice by the setting.
+    line.say("\r\nOK\r\n\r\n+QMTPUB: 0,0,0\r\n");
+    line.events();
+    line.say("\r\n+QMTRECV: 0,0,\"t\",\"0G\"\r\n");
+    assert_eq!(line.events(), ["Damaged(22)"]);
+    line.say("\r\n+QMTRECV: 0,0,\"t\",\"0G\"\r\n");
+    assert_eq!(line.events()[..2], ["Damaged(22)", "Lost(Configuration)"]);
 }
 
 #[test]

@@ -8,7 +8,9 @@ mod stages;
 mod typing;
 
 use crate::api::*;
-use crate::family::{About, Ask, Awaited, Job, Language, PromptAt, Step, Way, Writer, language};
+use crate::family::{
+    About, Ask, Awaited, Format, Job, Language, PromptAt, Step, Way, Writer, language,
+};
 use crate::lines::{Found, Lines};
 use crate::mutant::Mutant;
 use crate::store::{Interest, Outbox, Sending, Topics};
@@ -57,8 +59,7 @@ pub struct Driver<'a> {
     questions: u8,
     /// Nothing is typed before.
     free_at: Instant,
-    /// Does the module take messages in hexadecimal digits? `None`: who knows.
-    hex: Option<bool>,
+    format: Format,
     packet: u16,
     token: u16,
     query: Option<Query>,
@@ -263,7 +264,7 @@ impl<'a> Driver<'a> {
             resync: None,
             questions: 0,
             free_at: Instant::ZERO,
-            hex: None,
+            format: Format::Unknown,
             packet: 0,
             token: 0,
             query: None,
@@ -713,7 +714,7 @@ impl<'a> Driver<'a> {
             retain: self.outbox.retain,
             way: self.outbox.way,
             present: self.present,
-            hex: self.hex,
+            format: self.format,
         }
     }
 

@@ -76,10 +76,7 @@ impl Driver<'_> {
                 Err(_) => Err(CommandFailure::TimedOut),
             })),
             Job::Publish => self.published(result),
-            Job::Prepare => match result {
-                Ok(()) => self.hex = Some(self.outbox.way == Way::Hex),
-                Err(trouble) => self.published(Err(trouble)),
-            },
+            Job::Prepare => self.prepared(result),
             Job::Subscribe | Job::Unsubscribe => self.answered(pending, result),
             Job::Status => match (result, self.reading) {
                 (Err(_), _) => self.count_poll(),
@@ -100,6 +97,19 @@ impl Driver<'_> {
         }
     }
 
+    /// A setting was made for the message, or was read back. The message has not been typed.
+    fn prepared(&mut self, result: Result<(), Trouble>) {
+        let hex = self.outbox.way == Way::Hex;
+        let before = core::mem::replace(&mut self.format, Format::Unknown);
+        let was_read = before == Format::Set { hex };
+        match result {
+            Ok(()) if !was_read => self.format = Format::Set { hex },
+            Ok(()) if self.reading == Some(1) => self.format = Format::Known { hex },
+            Ok(()) | Err(Trouble::TimedOut) => self.count_poll(),
+            Err(trouble) => self.published(Err(trouble)),
+        }
+    }
+
     pub(super) fn published(&mut self, result: Result<(), Trouble>) {
         let outcome = match (result, self.outbox.qos) {
             (Ok(()), QoS::AtMostOnce) => Outcome::Sent,
@@ -112,7 +122,7 @@ impl Driver<'_> {
         };
         if matches!(outcome, Outcome::Refused(_)) {
             // Perhaps it wanted the other form.
-            self.hex = None;
+            self.format = Format::Unknown;
         }
         self.tell_outcome(outcome);
         let is_late = matches!(

@@ -70,7 +70,7 @@ impl Driver<'_> {
                 let mut payload = place(line, payload);
                 if hex {
                     let Some(len) = from_hex(&mut line[payload.clone()]) else {
-                        return self.damaged(line.len());
+                        return self.not_in_digits(line.len());
                     };
                     payload.end = payload.start + len;
                 }
@@ -272,7 +272,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn booted(&mut self) {
-        self.hex = None;
+        self.format = Format::Unknown;
         self.questions = 0;
         let restarts = matches!(self.stage, Stage::Restart | Stage::Resetting | Stage::Echo);
         let pending = self.pending;
@@ -290,6 +290,15 @@ impl Driver<'_> {
         // What was on its way may have been heard after the start.
         if pending.is_some() && self.pending.is_none() {
             self.begin_resync(self.now, false);
+        }
+    }
+
+    /// A message whose digits are none: noise, or a setting that the module does not have. It is read back with the next message
+    /// that is published; a second such report before that is evidence enough.
+    fn not_in_digits(&mut self, bytes: usize) {
+        match core::mem::replace(&mut self.format, Format::Unknown) {
+            Format::Known { .. } => self.damaged(bytes),
+            Format::Unknown | Format::Set { .. } => self.misconfigured(bytes),
         }
     }
 

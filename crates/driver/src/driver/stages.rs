@@ -17,7 +17,7 @@ impl Driver<'_> {
     pub(super) fn set_up(&mut self) {
         self.go(Stage::Echo);
         self.fresh = false;
-        self.hex = None;
+        self.format = Format::Unknown;
         self.begin_resync(self.now, false);
     }
 
@@ -61,6 +61,7 @@ impl Driver<'_> {
                 self.wait_until = self.now + RADIO_OFF;
             }
             (Stage::Restart, _) => self.reset(false),
+            (Stage::Configure(_), Some(0)) => self.fail(Why::Configuration, Rung::Reopen),
             (Stage::Bearer(_) | Stage::Configure(_), _) => self.next_of_stage(),
             _ => self.after_stage(),
         }

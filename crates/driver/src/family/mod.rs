@@ -42,7 +42,7 @@ pub(crate) enum Job {
     Restart,
     /// Leave no connection behind.
     Close,
-    /// Settings, command by command.
+    /// Settings, command by command. One that is read back: 0 it is another.
     Configure(u8),
     /// The TCP connection.
     Open,
@@ -52,7 +52,7 @@ pub(crate) enum Job {
     Subscribe,
     /// A topic no more.
     Unsubscribe,
-    /// What must be set for this message.
+    /// What must be set for this message, and whether it is: 1 yes.
     Prepare,
     /// A message.
     Publish,
@@ -80,8 +80,18 @@ pub(crate) struct About<'c> {
     pub(crate) way: Way,
     /// The file that [`Job::Provision`] asked for last is there.
     pub(crate) present: bool,
-    /// Does the module take messages in hexadecimal digits now?
-    pub(crate) hex: Option<bool>,
+    pub(crate) format: Format,
+}
+
+/// In which form the module takes messages, where that is a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Who knows.
+    Unknown,
+    /// `OK` was the answer to this setting: in hexadecimal digits, or as they are. A byte of it may have been lost on the line.
+    Set { hex: bool },
+    /// The module has said so.
+    Known { hex: bool },
 }
 
 /// How a message is carried.

@@ -1,6 +1,8 @@
 //! BC26, EC20 and BG95: the QMT commands, on client 0.
 
-use super::{About, Ask, Awaited, Job, Language, PromptAt, Question, Report, Step, Way, Writer};
+use super::{
+    About, Ask, Awaited, Format, Job, Language, PromptAt, Question, Report, Step, Way, Writer,
+};
 use super::{FileName, ends_data, is_any, packet_id, read};
 use super::{OPEN, REPLY, ROUND_TRIP, ask, cellular, cellular_answer, cellular_question};
 use crate::api::{PublishError, Query};
@@ -132,12 +134,15 @@ impl Language for Quectel {
                 ask(fits, quick)
             }
             // Received in hexadecimal digits: a payload may hold anything, and its report has no length.
-            Job::Configure(4) if nb => format(false, line),
+            Job::Configure(4) if nb => set_format(false, line),
             Job::Configure(4) => ask(
                 line.set("+QMTCFG=\"recv/mode\"", &[CLIENT, 0.into(), 1.into()]),
                 quick,
             ),
-            Job::Configure(5) if options.tls.is_some() => {
+            // Digits that are none would be taken for digits.
+            Job::Configure(5) if nb => read_format(line),
+            Job::Configure(5) => Step::Skip,
+            Job::Configure(6) if options.tls.is_some() => {
                 let context = if nb { TLS_CONTEXT_NB } else { TLS_CONTEXT };
                 let all = [CLIENT, 1.into(), context, TLS_CONNECTION];
                 let used = if nb { 4 } else { 3 };
@@ -187,9 +192,11 @@ impl Language for Quectel {
                 ),
                 quick.then(Awaited::Unsubscribed, ROUND_TRIP),
             ),
-            Job::Prepare if nb && about.hex != Some(about.way == Way::Hex) => {
-                format(about.way == Way::Hex, line)
-            }
+            Job::Prepare if nb => match (about.format, about.way == Way::Hex) {
+                (Format::Known { hex }, wanted) if hex == wanted => Step::Done,
+                (Format::Set { hex }, wanted) if hex == wanted => read_format(line),
+                (_, wanted) => set_format(wanted, line),
+            },
             Job::Publish => {
                 let head = [
                     CLIENT,
@@ -240,6 +247,12 @@ impl Language for Quectel {
             Job::Status => {
                 let values = q::CONN_READ.parse(text)?;
                 (values.int(0) == Some(0)).then(|| logged_in(values.int(1)))
+            }
+            Job::Configure(_) | Job::Prepare => {
+                let values = q::DATA_FORMAT.parse(text)?;
+                let sends_hex = job == Job::Prepare && about.way == Way::Hex;
+                let wanted = [Some(i64::from(sends_hex)), Some(1)];
+                Some(i64::from([values.int(0), values.int(1)] == wanted))
             }
             job => cellular_answer(job, text),
         }
@@ -479,7 +492,7 @@ fn hex(digits: &[u8]) -> Option<u32> {
 }
 
 /// Messages of the BC26 are sent as they are, or in hexadecimal digits, and received in digits.
-fn format(hex: bool, line: &mut Writer<'_>) -> Step {
+fn set_format(hex: bool, line: &mut Writer<'_>) -> Step {
     ask(
         line.set(
             "+QMTCFG=\"dataformat\"",
@@ -487,6 +500,11 @@ fn format(hex: bool, line: &mut Writer<'_>) -> Step {
         ),
         Ask::new(REPLY),
     )
+}
+
+fn read_format(line: &mut Writer<'_>) -> Step {
+    let fits = line.set("+QMTCFG=\"dataformat\"", &[CLIENT]);
+    ask(fits, Ask::new(REPLY))
 }
 
 /// The state of `AT+QMTCONN?` as [`Job::Status`] has it.
