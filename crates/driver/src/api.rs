@@ -38,7 +38,8 @@ pub struct Memory<'a> {
     /// The line that is being received: as long as the longest message that is to be taken, with its topic and 32 bytes more
     /// (twice the message and that on a BC26). What is longer is cut, and [`Message::lack`] says so.
     pub line: &'a mut [u8],
-    /// The command line that is being sent: 256 bytes, or as long as client id, user name and password together and 32 more.
+    /// The command line that is being sent: 256 bytes, or as long as client id, user name and password together and 32 more; on an
+    /// NT35E as long as the Base64 of [`Tls::ca`] and 32 more, which is 1,200 to 2,000 bytes for one with an RSA key.
     pub command: &'a mut [u8],
     /// The message that is being published, with its topic. It is kept until its outcome is known.
     pub outbox: &'a mut [u8],
@@ -115,17 +116,23 @@ pub struct Will<'a> {
     pub retain: bool,
 }
 
-/// TLS. Certificates and keys are PEM, and are typed into the module's files under a name that is made of what they hold: a file
-/// of that name and length is there already, and is used as it is. What is not used any more is not deleted.
+/// TLS. Certificates and keys are PEM. What a model lacks is refused by [`Driver::connect`](crate::Driver::connect) with a
+/// [`TlsError`].
 ///
-/// Not on the NT35E, whose certificate stands in a command line, and not on the ESP8266, which has no TLS.
+/// | | server checked | client's certificate | typed when |
+/// |---|---|---|---|
+/// | Luat's, EC20, BG95 | yes | yes | no file of that name and length is there; the name is made of what it holds. What is not used any more is not deleted |
+/// | ESP32-C3 | yes | yes | what its `mqtt_ca`, `mqtt_cert` and `mqtt_key` hold is another, or longer than [`Memory::line`] |
+/// | BC26 | yes | yes | with each [`Driver::connect`](crate::Driver::connect) and each restart: it does not show what it has |
+/// | NT35E | yes, one authority of at most 4,000 bytes of Base64, which [`Memory::command`] must hold | no | with each connection: it forgets it when the connection ends |
+/// | ESP8266 | no TLS | | |
 #[derive(Clone, Copy)]
 pub struct Tls<'a> {
     /// The authority that the server's certificate must be of; `None`: the server is not checked.
     pub ca: Option<&'a str>,
     /// The client's certificate and private key.
     pub identity: Option<(&'a str, &'a str)>,
-    /// Must the certificates be valid by the module's clock? Luat's and Espressif's modules always mind it.
+    /// Must the certificates be valid by the module's clock? Luat's and Espressif's modules always mind it, an NT35E never.
     pub dates: bool,
 }
 
@@ -148,6 +155,14 @@ impl<'a> Tls<'a> {
             1 => self.identity.map(|(certificate, _)| certificate),
             _ => self.identity.map(|(_, key)| key),
         }
+    }
+
+    /// Is all of it PEM? A path in its place, or nothing, would be found out only by a handshake that fails.
+    pub(crate) fn is_pem(&self) -> bool {
+        (0..3).all(|slot| {
+            self.file(slot)
+                .is_none_or(|text| text.contains("-----BEGIN ") && text.contains("-----END "))
+        })
     }
 
     /// 0 nobody is checked, 1 the server is, 2 both are.
@@ -515,8 +530,8 @@ pub enum ConnectError {
     Busy,
     /// Host, client identifier, user name, password or will is longer than the model takes, or cannot be written.
     Options,
-    /// The driver cannot set this model up for TLS.
-    Tls,
+    /// The model cannot do TLS like this.
+    Tls(TlsError),
     /// [`Memory::command`] is too small for the command of these options.
     Memory,
 }
@@ -526,8 +541,39 @@ impl fmt::Display for ConnectError {
         f.write_str(match self {
             Self::Busy => "there is a connection already",
             Self::Options => "the model cannot write these options",
-            Self::Tls => "no TLS on this model",
+            Self::Tls(error) => return error.fmt(f),
             Self::Memory => "the command memory is too small for these options",
+        })
+    }
+}
+
+/// What is wrong with [`Options::tls`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsError {
+    /// The model has no TLS.
+    NotOnThisModel,
+    /// The model has no place for a certificate of the client's.
+    NoIdentity,
+    /// A certificate or a key is not PEM.
+    NotPem,
+    /// There is more than one authority in [`Tls::ca`], and the model takes one.
+    OneAuthority,
+    /// The authority's certificate is longer than so many bytes of Base64, which is what the model takes.
+    TooLong(usize),
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotOnThisModel => "no TLS on this model",
+            Self::NoIdentity => {
+                "the model has no place for a client's certificate: it can check the server, and no more"
+            }
+            Self::NotPem => "a certificate or key is not PEM",
+            Self::OneAuthority => "the model takes the certificate of one authority",
+            Self::TooLong(limit) => {
+                return write!(f, "the model takes a certificate of up to {limit} bytes of Base64");
+            }
         })
     }
 }
@@ -556,6 +602,7 @@ impl fmt::Display for CommandError {
 impl core::error::Error for PublishError {}
 impl core::error::Error for SubscribeError {}
 impl core::error::Error for ConnectError {}
+impl core::error::Error for TlsError {}
 impl core::error::Error for CommandError {}
 
 /// What was seen on the line that belongs to nothing. Counted, never credited.

@@ -87,7 +87,7 @@ fn messages_pass_through_each_model() {
 #[test]
 fn certificates_are_provisioned() {
     let folder = Folder::new("via");
-    let (_broker, [_, mutual]) = Broker::ours_with_tls(&folder.0, &[]);
+    let (_broker, [one_way, mutual]) = Broker::ours_with_tls(&folder.0, &[]);
     let file = |name: &str| folder.0.join(name).to_str().unwrap().to_string();
     let [ca, cert, key] = [file("ca.crt"), file("client.crt"), file("client.key")];
     let to = mutual.port().to_string();
@@ -124,11 +124,38 @@ fn certificates_are_provisioned() {
             assert!(output.status.success(), "{name}: {}", text(output.stderr));
         }
     }
+    // An NT35E checks the server, and has no certificate of its own.
     let (_module, port) = module(Model::by_name("nt35e").unwrap());
     let via = format!("nt35e:{port}");
-    let args = ["pub", "--via", &via, "--tls", "-t", "t", "-m", "x"];
+    let to = one_way.port().to_string();
+    let args = [
+        "pub",
+        "--via",
+        &via,
+        "-h",
+        "localhost",
+        "-p",
+        &to,
+        "--tls",
+        "--cafile",
+        &ca,
+        "-q",
+        "1",
+        "-t",
+        "t",
+        "-m",
+        "x",
+    ];
     let output = run(&args, b"");
-    assert_eq!(text(output.stderr), "modemq pub: no TLS on this model\n");
+    assert!(output.status.success(), "{}", text(output.stderr));
+    let output = run(
+        &[&args[..], &["--cert", &cert, "--key", &key]].concat(),
+        b"",
+    );
+    assert_eq!(
+        text(output.stderr),
+        "modemq pub: the model has no place for a client's certificate: it can check the server, and no more\n"
+    );
 }
 
 #[test]

@@ -23,7 +23,7 @@ use broker::{Broker, ConnId, Event};
 use dialect::Model;
 use instant::Instant;
 use iotda::{News, Platform};
-use module::{LinkEvent, LinkId, NetError, NetworkEvent, Output, QueryId, Trace};
+use module::{LinkEvent, LinkId, NetError, NetworkEvent, Output, QueryId, Tls, Trace};
 use mqtt::{Connect, Packet, QoS};
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
@@ -50,6 +50,38 @@ pub struct Bench {
     news: Vec<News>,
     trace: Vec<Trace>,
     baud: Option<u32>,
+    server: Option<TlsServer>,
+}
+
+/// A broker's TLS, as far as certificates decide about a handshake: none is made here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsServer {
+    /// The authority of its certificate, in PEM: a module that checks must have been given this one.
+    pub authority: String,
+    /// The certificate that a client must show, in PEM, with its key.
+    pub client: Option<(String, String)>,
+}
+
+impl TlsServer {
+    fn accepts(&self, tls: &Tls) -> bool {
+        let is_same = |given: &[u8], own: &str| {
+            let bytes = |text: &[u8]| -> Vec<u8> {
+                let kept = text.iter().filter(|byte| !byte.is_ascii_whitespace());
+                kept.copied().collect()
+            };
+            bytes(given) == bytes(own.as_bytes())
+        };
+        let trusts = tls
+            .authorities
+            .as_ref()
+            .is_none_or(|given| is_same(given, &self.authority));
+        let shows = self.client.as_ref().is_none_or(|(certificate, key)| {
+            tls.identity
+                .as_ref()
+                .is_some_and(|(own, own_key)| is_same(own, certificate) && is_same(own_key, key))
+        });
+        trusts && shows
+    }
 }
 
 /// Where every name leads. Source: RFC 5737.
@@ -111,6 +143,7 @@ impl Bench {
             news: Vec::new(),
             trace: Vec::new(),
             baud: None,
+            server: None,
         };
         bench.settle();
         bench
@@ -121,6 +154,11 @@ impl Bench {
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.rig = self.rig.with_seed(seed);
         self
+    }
+
+    /// The broker asks for TLS from now on, and plain TCP is broken off.
+    pub fn set_tls(&mut self, server: TlsServer) {
+        self.server = Some(server);
     }
 
     /// Virtual time.
@@ -360,15 +398,26 @@ impl Bench {
     fn do_for_module(&mut self, output: Output) {
         match output {
             Output::Serial(bytes) => self.serial.extend_from_slice(&bytes),
-            Output::Open { link, host, .. } => {
+            Output::Open {
+                link,
+                host,
+                transport,
+                ..
+            } => {
                 let known = host.parse::<IpAddr>().is_ok() || self.names.contains(&host);
-                if known {
+                let refused = match (&self.server, &transport.tls) {
+                    _ if !known => Some(NetError::Dns),
+                    (Some(server), Some(tls)) if !server.accepts(tls) => Some(NetError::Tls),
+                    (Some(_), None) => Some(NetError::Reset),
+                    _ => None,
+                };
+                if let Some(error) = refused {
+                    self.send(Parcel::Failed(link, error));
+                } else {
                     let conn = self.broker.accept(self.now);
                     self.links.insert(link, conn);
                     self.by_conn.insert(conn, link);
                     self.send(Parcel::Opened(link));
-                } else {
-                    self.send(Parcel::Failed(link, NetError::Dns));
                 }
             }
             Output::Send { link, bytes } => self.send(Parcel::ToBroker(link, bytes)),

@@ -40,7 +40,7 @@ mod rig;
 mod schedule;
 pub mod weather;
 
-pub use bench::Bench;
+pub use bench::{Bench, TlsServer};
 pub use dice::Dice;
 pub use fault::{Fault, FaultError};
 pub use line::{Line, LineOutput, resample};

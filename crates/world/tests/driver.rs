@@ -5,9 +5,9 @@
 
 use dialect::model::{self, Bearer, Model};
 use driver::{
-    Driver, Event, Lack, Options, Outcome, PublishError, QoS, Query, Rung, Tls, Token, Why, Wifi,
+    Driver, Event, Lack, Options, Outcome, PublishError, QoS, Query, Rung, Token, Why, Wifi,
 };
-use module::{Config, NetworkEvent, Pace, TraceKind};
+use module::{Config, NetworkEvent, Pace};
 use std::time::Duration;
 use world::{Bench, Pair, Room, Told};
 
@@ -390,50 +390,4 @@ fn the_module_is_asked_who_it_is() {
             );
         }
     });
-}
-
-#[test]
-fn certificates_that_are_there_are_not_typed_again() {
-    let tls = Tls {
-        ca: Some("-----BEGIN CERTIFICATE-----\nCA\n"),
-        identity: Some(("certificate", "key of it")),
-        dates: true,
-    };
-    for (name, writes) in [
-        ("air780ep", "+FSWRITE"),
-        ("ec20", "+QFUPL"),
-        ("bg95", "+QFUPL"),
-    ] {
-        let model = Model::by_name(name).unwrap();
-        let config = Config {
-            pace: Pace::Fast,
-            trace: true,
-            ..Config::default()
-        };
-        let mut room = Room::default();
-        let driver = Driver::new(model, room.memory(), 1);
-        let mut pair = Pair::new(Bench::new(model, config), driver);
-        let changed = Tls {
-            identity: Some(("certificate", "another k")),
-            ..tls
-        };
-        for (tls, files) in [(tls, 3), (tls, 0), (changed, 1)] {
-            let now = pair.now();
-            let options = Options {
-                tls: Some(tls),
-                ..OPTIONS
-            };
-            pair.driver.connect(now, options).unwrap();
-            assert!(pair.run_until(Duration::from_secs(60), |pair| pair.driver.is_connected()));
-            let typed = pair.bench.take_trace();
-            let written = typed.iter().filter(|trace| match &trace.kind {
-                TraceKind::FromHost(line) => String::from_utf8_lossy(line).contains(writes),
-                _ => false,
-            });
-            assert_eq!(written.count(), files, "{name}");
-            let now = pair.now();
-            pair.driver.disconnect(now);
-            pair.run_for(Duration::from_secs(30));
-        }
-    }
 }

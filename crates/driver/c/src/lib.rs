@@ -281,7 +281,7 @@ pub unsafe extern "C" fn modemq_connect(
     match modem.driver.connect(Instant::from_micros(now), options) {
         Ok(()) => modemq_status::Ok,
         Err(ConnectError::Busy) => modemq_status::Busy,
-        Err(ConnectError::Options | ConnectError::Tls) => modemq_status::Options,
+        Err(ConnectError::Options | ConnectError::Tls(_)) => modemq_status::Options,
         Err(ConnectError::Memory) => modemq_status::Memory,
     }
 }

@@ -670,8 +670,15 @@ impl<'a> Driver<'a> {
 
     /// Can the model write these options?
     fn check(&mut self, options: &Options<'_>) -> Result<(), ConnectError> {
-        if options.tls.is_some() && self.language.file_of(self.model, 0).is_none() {
-            return Err(ConnectError::Tls);
+        if let Some(tls) = &options.tls {
+            let checked = if self.model.suites.is_empty() {
+                Err(TlsError::NotOnThisModel)
+            } else if !tls.is_pem() {
+                Err(TlsError::NotPem)
+            } else {
+                self.language.check_tls(tls)
+            };
+            checked.map_err(ConnectError::Tls)?;
         }
         let jobs =
             (0..8)

@@ -1,5 +1,8 @@
 //! NT35E and kin: the ECMT commands, on context 0.
 //!
+//! The settings are the context's, which ends with the connection: all of them, the authority's certificate among them, are typed
+//! before each. That the handshake failed is told by the login.
+//!
 //! A message has neither length nor quotes in its report: it ends at its first line end here, whatever it holds. The module
 //! logs in again by itself when the link breaks, and does not subscribe again.
 
@@ -7,7 +10,7 @@ use super::quectel::logged_in;
 use super::{About, Ask, Awaited, Job, Language, PromptAt, Question, Report, Step, Way, Writer};
 use super::{OPEN, REPLY, ROUND_TRIP, ask, cellular, cellular_answer, cellular_question};
 use super::{ends_data, is_any, packet_id};
-use crate::api::{PublishError, Query};
+use crate::api::{PublishError, Query, Tls, TlsError};
 use core::time::Duration;
 use dialect::{Form, Line, Model, Value, eigencomm as e, network};
 
@@ -15,6 +18,33 @@ pub(super) struct EigenComm;
 
 /// The context.
 const CONTEXT: Value<'static> = Value::Int(0);
+/// The longest certificate, in bytes of Base64. Source: firmware, atec_mqtt.c.
+const CA_MAX: usize = 4000;
+
+/// The Base64 of the one certificate in a PEM text, and whatever line ends are in it.
+fn base64(pem: &str) -> Result<&str, TlsError> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    let (_, rest) = pem.split_once(BEGIN).ok_or(TlsError::NotPem)?;
+    let (body, rest) = rest
+        .split_once("-----END CERTIFICATE-----")
+        .ok_or(TlsError::NotPem)?;
+    if rest.contains(BEGIN) {
+        return Err(TlsError::OneAuthority);
+    }
+    let digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let mut len = 0;
+    for byte in body.bytes().filter(|byte| !byte.is_ascii_whitespace()) {
+        if !digit(byte) {
+            return Err(TlsError::NotPem);
+        }
+        len += 1;
+    }
+    match len {
+        0 => Err(TlsError::NotPem),
+        1..=CA_MAX => Ok(body),
+        _ => Err(TlsError::TooLong(CA_MAX)),
+    }
+}
 
 impl Language for EigenComm {
     fn sized(&self) -> &'static [&'static Line] {
@@ -74,6 +104,22 @@ impl Language for EigenComm {
                 line.set("+ECMTCFG=\"version\"", &[CONTEXT, 4.into()]),
                 quick,
             ),
+            Job::Configure(4) => match options.tls.map(|tls| tls.ca) {
+                None => Step::Done,
+                // The name that the server's certificate must bear is the host's.
+                Some(Some(ca)) => {
+                    let body = base64(ca).unwrap_or("");
+                    ask(
+                        line.set_base64("+ECMTCFG=\"ssl\"", "ca".into(), body),
+                        quick,
+                    )
+                }
+                // Source: firmware: this key is never used; with any setting it is TLS, and without "ca" nobody is checked.
+                Some(None) => ask(
+                    line.set("+ECMTCFG=\"ssl\"", &["ecc".into(), "-".into()]),
+                    quick,
+                ),
+            },
             Job::Open => ask(
                 line.set(
                     "+ECMTOPEN",
@@ -220,6 +266,13 @@ impl Language for EigenComm {
         } else {
             Ok(Way::Inline)
         }
+    }
+
+    fn check_tls(&self, tls: &Tls<'_>) -> Result<(), TlsError> {
+        if tls.identity.is_some() {
+            return Err(TlsError::NoIdentity);
+        }
+        tls.ca.map_or(Ok(()), |ca| base64(ca).map(|_| ()))
     }
 
     fn topic_max(&self) -> usize {

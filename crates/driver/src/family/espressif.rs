@@ -12,6 +12,52 @@ use dialect::{Form, Line, Model, Value, espressif as esp};
 pub(super) struct Espressif;
 
 const LINK: Value<'static> = Value::Int(0);
+/// Commands for each file.
+const FILE_STEPS: u8 = 4;
+const FILES: u8 = 3 * FILE_STEPS;
+
+/// Is the value there? If not: write it, and ask again. Each file has a place of its own, for MQTTUSERCFG to know.
+fn provision(step: u8, about: &About<'_>, line: &mut Writer<'_>) -> Step {
+    let quick = Ask::new(REPLY);
+    let Some(tls) = about.options.tls else {
+        return Step::Done;
+    };
+    if step == FILES {
+        // Dates are minded: the clock is set once there is an address.
+        return ask(line.set("+CIPSNTPCFG", &[1.into(), 0.into()]), quick);
+    } else if step > FILES {
+        return Step::Done;
+    }
+    let slot = step / FILE_STEPS;
+    let Some(file) = tls.file(slot) else {
+        return Step::Skip;
+    };
+    let name = Value::from(["mqtt_ca", "mqtt_cert", "mqtt_key"][usize::from(slot)]);
+    match step % FILE_STEPS {
+        0 => ask(
+            line.set("+SYSMFG", &[1.into(), name, name]),
+            quick.tolerant(),
+        ),
+        1 | 2 if about.present => Step::Skip,
+        1 => {
+            let values = [
+                2.into(),
+                name,
+                name,
+                8.into(),
+                Value::Int(file.len() as i64),
+            ];
+            ask(
+                line.set("+SYSMFG", &values),
+                quick.prompt(PromptAt::AfterOk),
+            )
+        }
+        2 => ask(line.set("+SYSMFG", &[1.into(), name, name]), quick),
+        // It is something else; when it did not fit into the memory, nobody knows.
+        _ if about.reading == Some(0) => Step::Cannot,
+        _ => Step::Skip,
+    }
+}
 
 /// Of MQTTUSERCFG: 1 TCP, 2 TLS, 3 the server is checked, 4 the client, 5 both.
 fn scheme(tls: Option<Tls<'_>>) -> i64 {
@@ -28,7 +74,7 @@ fn scheme(tls: Option<Tls<'_>>) -> i64 {
 
 impl Language for Espressif {
     fn sized(&self) -> &'static [&'static Line] {
-        &[&esp::SUBRECV]
+        &[&esp::SUBRECV, &esp::SYSMFG]
     }
 
     fn write(&self, job: Job, about: &About<'_>, line: &mut Writer<'_>) -> Step {
@@ -37,26 +83,7 @@ impl Language for Espressif {
         match job {
             Job::Probe => ask(line.command("+UART_CUR", Form::Read, &[]), quick),
             Job::Echo => ask(line.set("E", &[0.into()]), quick),
-            Job::Provision(step) => match (options.tls, step) {
-                (None, _) => Step::Done,
-                (Some(tls), 0..=2) => match tls.file(step) {
-                    Some(file) => {
-                        let name = ["mqtt_ca", "mqtt_cert", "mqtt_key"][usize::from(step)];
-                        let length = Value::Int(file.len() as i64);
-                        ask(
-                            line.set(
-                                "+SYSMFG",
-                                &[2.into(), name.into(), name.into(), 8.into(), length],
-                            ),
-                            quick.prompt(PromptAt::AfterOk),
-                        )
-                    }
-                    None => Step::Skip,
-                },
-                // Dates are minded: the clock is set once there is an address.
-                (Some(_), 3) => ask(line.set("+CIPSNTPCFG", &[1.into(), 0.into()]), quick),
-                (Some(_), _) => Step::Done,
-            },
+            Job::Provision(step) => provision(step, about, line),
             Job::Bearer(0) => ask(line.set("+CWMODE", &[1.into()]), quick),
             Job::Bearer(1) => ask(line.command("+CWSTATE", Form::Read, &[]), quick),
             Job::Bearer(2) if about.reading != Some(2) => match options.wifi {
@@ -180,6 +207,12 @@ impl Language for Espressif {
     fn answer(&self, job: Job, about: &About<'_>, text: &[u8]) -> Option<i64> {
         match job {
             Job::Probe => text.starts_with(b"+UART_CUR:").then_some(0),
+            Job::Provision(step) => {
+                let (slot, _) = self.file_of(about.model, step)?;
+                let file = about.options.tls?.file(slot)?;
+                let values = esp::SYSMFG.parse(text)?;
+                Some(i64::from(values.text(4) == file.as_bytes()))
+            }
             Job::Bearer(1) => {
                 let values = esp::CWSTATE.parse(text)?;
                 let ssid = about.options.wifi.map(|wifi| wifi.ssid.as_bytes());
@@ -261,9 +294,8 @@ impl Language for Espressif {
         }
     }
 
-    fn file_of(&self, model: &Model, step: u8) -> Option<(u8, bool)> {
-        let has_tls = dialect::command::find(model.commands, b"+SYSMFG").is_some();
-        has_tls.then_some((step, false))
+    fn file_of(&self, _: &Model, step: u8) -> Option<(u8, bool)> {
+        Some((step / FILE_STEPS, false))
     }
 
     // The buffer holds the packet's header as well: 7 bytes at most here, besides the topic.

@@ -5,7 +5,7 @@ mod espressif;
 mod luat;
 mod quectel;
 
-use crate::api::{Answer, Options, PublishError, QoS, Query};
+use crate::api::{Answer, Options, PublishError, QoS, Query, Tls, TlsError};
 use core::time::Duration;
 use dialect::{Family, Form, Line, Model, Value, Values, command, network};
 
@@ -249,9 +249,14 @@ pub(crate) trait Language: Sync {
     /// How a message can be carried.
     fn way(&self, model: &Model, payload: &[u8]) -> Result<Way, PublishError>;
 
-    /// Which file a step of [`Job::Provision`] types, and whether Ctrl-Z ends it; `None`: the model has no TLS.
+    /// Which file a step of [`Job::Provision`] types, and whether Ctrl-Z ends it; `None`: the family has no such files.
     fn file_of(&self, _model: &Model, _step: u8) -> Option<(u8, bool)> {
         None
+    }
+
+    /// Can the family do TLS like this? Asked of models that have TLS.
+    fn check_tls(&self, _tls: &Tls<'_>) -> Result<(), TlsError> {
+        Ok(())
     }
 
     /// The longest topic, in bytes.
@@ -389,6 +394,23 @@ impl<'w> Writer<'w> {
         self.raw(self.model.syntax.line_end().as_bytes());
         self.well_formed = written.is_ok();
         written.is_ok() && self.len().is_some()
+    }
+
+    /// `AT+X=<first>,"…"` with Base64 that stands in lines, as PEM has it: written without their ends.
+    pub(crate) fn set_base64(&mut self, name: &str, first: Value<'_>, base64: &str) -> bool {
+        self.set(name, &[first, Value::Omitted]);
+        if !self.well_formed {
+            return false;
+        }
+        let end = self.model.syntax.line_end().as_bytes();
+        self.len -= end.len();
+        self.raw(b"\"");
+        for part in base64.split_ascii_whitespace() {
+            self.raw(part.as_bytes());
+        }
+        self.raw(b"\"");
+        self.raw(end);
+        self.len().is_some()
     }
 
     /// A line as it stands, which is not looked up.
