@@ -32,7 +32,7 @@ impl Driver<'_> {
             .language
             .answer(Job::Probe, &self.about(None), line)
             .is_some();
-        let asked_by_user = self.is_raw() && line.starts_with(self.typed_name());
+        let asked_by_user = self.is_raw() && self.is_named_as_typed(line);
         if self.resync.is_some() {
             if is_probe || result.is_some() {
                 return self.read_resync(is_probe);
@@ -98,6 +98,15 @@ impl Driver<'_> {
         &line[..end.unwrap_or(line.len())]
     }
 
+    /// Has the line the name of the command that was typed last? `+MQTTCONN:` has that of `AT+MQTTCONN?`, `+MQTTCONNECTED:` has not.
+    fn is_named_as_typed(&self, line: &[u8]) -> bool {
+        let name = self.typed_name();
+        !name.is_empty()
+            && line
+                .strip_prefix(name)
+                .is_some_and(|rest| matches!(rest.first(), Some(b':' | b' ')))
+    }
+
     /// An information line of the command that runs?
     pub(super) fn take_answer(&mut self, pending: Pending, line: &[u8]) -> bool {
         if !matches!(pending.phase, Phase::Reply | Phase::AfterData) {
@@ -126,12 +135,14 @@ impl Driver<'_> {
                 is_answer
             }
             Job::Raw => {
-                let name = self.typed_name();
-                let is_own =
-                    line.starts_with(name) && !name.is_empty() && !is_registration_report(line);
-                let report = self.language.report(self.model, line, false);
-                let is_answer = matches!(report, Report::Unknown)
-                    || (is_own && !matches!(report, Report::Message { .. }));
+                let is_answer = match self.language.report(self.model, line, false) {
+                    Report::Unknown => true,
+                    // What no question is answered with.
+                    Report::Message { .. }
+                    | Report::Opened(_)
+                    | Report::LoggedIn(Ok(()) | Err(Some(_))) => false,
+                    _ => self.is_named_as_typed(line) && !is_registration_report(line),
+                };
                 if is_answer {
                     self.held = Some(Held::Line);
                 }

@@ -291,8 +291,9 @@ pub(crate) struct Question {
     pub(crate) command: &'static str,
     pub(crate) form: Form,
     pub(crate) argument: Option<i64>,
-    /// The line of the answer, and which of its values it is.
+    /// The line of the answer, a longer or shorter form of it that other settings or firmware have, and which of its values it is.
     pub(crate) line: &'static Line,
+    pub(crate) or: Option<&'static Line>,
     pub(crate) field: usize,
 }
 
@@ -303,8 +304,14 @@ impl Question {
             form,
             argument: None,
             line,
+            or: None,
             field,
         }
+    }
+
+    const fn or(mut self, line: &'static Line) -> Self {
+        self.or = Some(line);
+        self
     }
 
     const fn with(mut self, argument: i64) -> Self {
@@ -314,7 +321,10 @@ impl Question {
 
     /// Reads the answer.
     pub(crate) fn answer<'l>(&self, query: Query, text: &'l [u8]) -> Option<Answer<'l>> {
-        let values = self.line.parse(text)?;
+        let values = [Some(self.line), self.or]
+            .into_iter()
+            .flatten()
+            .find_map(|line| line.parse(text))?;
         // A line that is a string and no more would take every line.
         let fits = match (self.line.pieces.len(), query) {
             // 14 digits, a check digit or a version.
@@ -499,7 +509,10 @@ fn cellular_answer(job: Job, text: &[u8]) -> Option<i64> {
 const fn cellular_question(query: Query) -> Option<Question> {
     Some(match query {
         Query::Signal => Question::new("+CSQ", Form::Execute, &network::CSQ, 0),
-        Query::Registration => Question::new("+CEREG", Form::Read, &network::CEREG_READ, 1),
+        // With the cell after AT+CEREG=2, which a module may have kept.
+        Query::Registration => {
+            Question::new("+CEREG", Form::Read, &network::CEREG_READ, 1).or(&network::CEREG_READ_AT)
+        }
         Query::Time => Question::new("+CCLK", Form::Read, &network::CCLK, 0),
         _ => return None,
     })

@@ -259,6 +259,9 @@ impl Language for Quectel {
     }
 
     fn report<'l>(&self, model: &Model, text: &'l [u8], is_cut: bool) -> Report<'l> {
+        if is_of_another_client(text) {
+            return Report::Other;
+        }
         if let Some(values) = read(&q::RECV_LEN, text, is_cut) {
             return Report::Message {
                 topic: values.text(2),
@@ -288,10 +291,12 @@ impl Language for Quectel {
             });
         }
         if let Some(values) = q::CONN_FAILED.parse(text) {
-            // 1: sent again.
+            // 1: sent again. What is above 2 is no result, but the state that a question asked for.
             return match values.int(1) {
-                Some(1) => Report::Other,
-                _ => Report::LoggedIn(Err(None)),
+                // Inferred: <ret_code> is optional, and some firmware (EC200U) leaves it out.
+                Some(0) => Report::LoggedIn(Ok(())),
+                Some(2) => Report::LoggedIn(Err(None)),
+                _ => Report::Other,
             };
         }
         if let Some(values) = q::SUB.parse(text) {
@@ -398,6 +403,16 @@ impl Language for Quectel {
         // Inferred, as the module's minute is.
         Some(Duration::from_secs(60))
     }
+}
+
+/// Is it a report of a client that is not ours? There are six, and what used the module before may have left one connected.
+fn is_of_another_client(text: &[u8]) -> bool {
+    text.starts_with(b"+QMT")
+        && text
+            .split(|&byte| byte == b':')
+            .nth(1)
+            .and_then(|values| values.trim_ascii_start().first())
+            .is_some_and(|client| matches!(client, b'1'..=b'5'))
 }
 
 /// Is the file there? If not: delete it and upload it, which tells its checksum. Then it is named in the TLS context.
