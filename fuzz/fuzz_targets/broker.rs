@@ -68,7 +68,7 @@ fuzz_target!(|acts: Vec<Act<'_>>| {
                     broker.link_closed(conn);
                     clients.retain(|own| *own != conn);
                 }
-                Output::Event(_) => {}
+                Output::Read(_) | Output::Event(_) => {}
             }
         }
     }

@@ -92,6 +92,8 @@ impl Config {
 pub enum Output {
     /// [`crate::Broker::outgoing`] has bytes for this connection.
     Transmit(ConnId),
+    /// [`crate::Broker::takes_data`] is true again for this connection.
+    Read(ConnId),
     /// Send what is outgoing, close the connection, and say so with [`crate::Broker::link_closed`].
     Close(ConnId, CloseReason),
     /// What happened, for people; only with [`Config::events`].

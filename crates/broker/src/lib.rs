@@ -18,17 +18,18 @@ mod session;
 mod topics;
 
 pub use api::*;
-pub use policy::{Delivery, Policy, Verdict};
+pub use policy::{Decision, Delivery, Grant, Policy, Ticket, Verdict};
 
 use crate::session::{Message, Next, Session};
 use crate::topics::{MAX_LEVELS, Retained, Subscriptions};
 use instant::Instant;
 use mqtt::{
-    Connack, Connect, ConnectCode, DecodeError, Packet, Publish, QoS, Suback, Version, frame_length,
+    Connack, Connect, ConnectCode, DecodeError, Packet, PacketId, Publish, QoS, Suback, Subscribe,
+    Version, frame_length,
 };
 use slab::Slab;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,9 @@ const CUT: usize = 256;
 
 /// First byte of a CONNECT.
 const CONNECT: u8 = 0x10;
+
+/// First byte of a PUBLISH, without its flags.
+const PUBLISH: u8 = 0x30;
 
 /// Fixed header, length of the topic, and packet identifier of a PUBLISH.
 const LARGEST_HEADER: usize = 9;
@@ -47,6 +51,8 @@ const STALE_DEADLINES: usize = 64;
 /// The broker, with what a [`Policy`] adds to it.
 pub struct Broker<P = ()> {
     config: Config,
+    /// The time of the last input that had one.
+    now: Instant,
     policy: Option<P>,
     connections: Slab<Connection>,
     sessions: Slab<Session>,
@@ -60,6 +66,17 @@ pub struct Broker<P = ()> {
     serial: u32,
     /// Sessions that a message goes to; kept from one message to the next.
     matched: Vec<(usize, QoS)>,
+    /// What the policy answers later.
+    waiting: BTreeMap<Ticket, Wait>,
+    /// Connections whose next packet is a message that the policy has no room for, in their order.
+    held: VecDeque<ConnId>,
+}
+
+/// Who is answered later. It ends with the session.
+struct Wait {
+    session: usize,
+    /// None: a message, which the session knows.
+    subscription: Option<(ConnId, Box<str>)>,
 }
 
 struct Connection {
@@ -79,6 +96,17 @@ struct Connection {
     heard: Instant,
     /// When it is to be looked at.
     due: Option<Instant>,
+    /// It is one of [`Broker::held`].
+    held: bool,
+    subacks: Vec<LaterSuback>,
+}
+
+/// A SUBACK in the making.
+struct LaterSuback {
+    id: PacketId,
+    codes: Vec<u8>,
+    /// The codes that are not known yet.
+    waits: Vec<(usize, Ticket)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +131,7 @@ impl<P: Policy> Broker<P> {
     pub fn under(config: Config, policy: Option<P>) -> Self {
         Self {
             config,
+            now: Instant::ZERO,
             policy,
             connections: Slab::new(),
             sessions: Slab::new(),
@@ -114,11 +143,14 @@ impl<P: Policy> Broker<P> {
             stats: Stats::default(),
             serial: 0,
             matched: Vec::new(),
+            waiting: BTreeMap::new(),
+            held: VecDeque::new(),
         }
     }
 
     /// A client has connected.
     pub fn accept(&mut self, now: Instant) -> ConnId {
+        self.now = now;
         self.serial = self.serial.wrapping_add(1);
         let slot = self.connections.insert(Connection {
             serial: self.serial,
@@ -131,6 +163,8 @@ impl<P: Policy> Broker<P> {
             patience_ms: 0,
             heard: now,
             due: None,
+            held: false,
+            subacks: Vec::new(),
         });
         let conn = ConnId {
             slot: slot as u32,
@@ -145,8 +179,22 @@ impl<P: Policy> Broker<P> {
         conn
     }
 
-    /// Bytes from a client, sliced in any way.
+    /// Bytes from a client, sliced in any way. What comes while [`Broker::takes_data`] is false is kept however much it is.
     pub fn receive(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
+        self.now = now;
+        self.read(now, conn, bytes);
+        self.follow_policy();
+    }
+
+    /// May bytes of this client be given to the broker? Otherwise they are to be left to the transport: the policy has no room for
+    /// the message that the client has sent. [`Output::Read`] says when that is over.
+    pub fn takes_data(&self, conn: ConnId) -> bool {
+        self.connections
+            .get(conn.slot as usize)
+            .is_none_or(|connection| connection.serial != conn.serial || !connection.held)
+    }
+
+    fn read(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
         let Some(connection) = self.connection(conn) else {
             return;
         };
@@ -166,7 +214,6 @@ impl<P: Policy> Broker<P> {
         if let Some(connection) = self.connection(conn) {
             connection.partial = rest;
         }
-        self.deliver_for_policy();
     }
 
     /// The connection is gone: closed by the client, broken, or closed by the caller as asked.
@@ -181,10 +228,12 @@ impl<P: Policy> Broker<P> {
             self.connections = Slab::new();
             self.deadlines = BinaryHeap::new();
         }
+        self.follow_policy();
     }
 
     /// Time has come.
     pub fn advance(&mut self, now: Instant) {
+        self.now = now;
         while let Some(Reverse((at, conn))) = self.deadlines.peek().copied()
             && at <= now
         {
@@ -200,7 +249,11 @@ impl<P: Policy> Broker<P> {
                 // Runs from the connection's beginning, whatever bytes have come.
                 Phase::New => CloseReason::NoConnect,
                 Phase::Online(_) => {
-                    let due = connection.heard + connection.patience();
+                    let due = if connection.held {
+                        now + connection.patience()
+                    } else {
+                        connection.heard + connection.patience()
+                    };
                     if due > now {
                         self.look_at(conn, due);
                         continue;
@@ -215,7 +268,7 @@ impl<P: Policy> Broker<P> {
         if let Some(policy) = &mut self.policy {
             policy.advance(now);
         }
-        self.deliver_for_policy();
+        self.follow_policy();
     }
 
     /// When [`Broker::advance`] is to be called next. It may come too early, never too late.
@@ -228,7 +281,7 @@ impl<P: Policy> Broker<P> {
     /// The policy, for whoever plays the server behind it: what it then has for clients goes out. `None` when there is none.
     pub fn with_policy<R>(&mut self, act: impl FnOnce(&mut P) -> R) -> Option<R> {
         let result = self.policy.as_mut().map(act);
-        self.deliver_for_policy();
+        self.follow_policy();
         result
     }
 
@@ -370,6 +423,9 @@ impl<P: Policy> Broker<P> {
             let Some(frame) = rest.get(..length.total()) else {
                 return used;
             };
+            if self.holds(conn, frame[0]) {
+                return used;
+            }
             used += frame.len();
             match Packet::decode_as(version, frame) {
                 Ok(packet) => self.handle(now, conn, &packet),
@@ -421,40 +477,7 @@ impl<P: Policy> Broker<P> {
                 self.sessions[session].released(*id);
                 self.send(conn, &Packet::Pubcomp(*id));
             }
-            Packet::Subscribe(subscribe) => {
-                let mut codes = Vec::new();
-                let mut granted: Vec<(&str, QoS)> = Vec::new();
-                let max = self.config.max_subscriptions;
-                for (filter, qos) in subscribe.filters.iter() {
-                    let refused = codes.len() >= max
-                        || self.sessions[session].subscriptions.len() >= max
-                            && !self.sessions[session].has_subscribed(filter)
-                        || filter.split('/').count() > MAX_LEVELS
-                        || self
-                            .config
-                            .refused_filters
-                            .iter()
-                            .any(|refused| refused == filter);
-                    let allowed = match &mut self.policy {
-                        _ if refused => None,
-                        None => Some(qos),
-                        Some(policy) => {
-                            policy.subscribe(now, &self.sessions[session].client_id, filter, qos)
-                        }
-                    };
-                    codes.push(allowed.map_or(Suback::FAILURE, QoS::level));
-                    if let Some(qos) = allowed {
-                        self.subscribe(session, filter, qos);
-                        granted.retain(|&(other, _)| other != filter);
-                        granted.push((filter, qos));
-                    }
-                }
-                let id = subscribe.id;
-                self.send(conn, &Packet::Suback(Suback { id, codes: &codes }));
-                for (filter, qos) in granted {
-                    self.send_retained(session, filter, qos);
-                }
-            }
+            Packet::Subscribe(subscribe) => self.receive_subscribe(now, conn, session, subscribe),
             Packet::Unsubscribe(unsubscribe) => {
                 for filter in unsubscribe.filters.iter() {
                     self.unsubscribe(session, filter);
@@ -602,6 +625,73 @@ impl<P: Policy> Broker<P> {
         self.end(conn, CloseReason::Refused);
     }
 
+    fn receive_subscribe(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        session: usize,
+        subscribe: &Subscribe<'_>,
+    ) {
+        let max = self.config.max_subscriptions;
+        let waits = self.connection(conn).map_or(0, |connection| {
+            let subacks = connection.subacks.iter();
+            subacks.map(|suback| suback.codes.len()).sum()
+        });
+        let mut suback = LaterSuback {
+            id: subscribe.id,
+            codes: Vec::new(),
+            waits: Vec::new(),
+        };
+        let mut granted: Vec<(&str, QoS)> = Vec::new();
+        for (filter, qos) in subscribe.filters.iter() {
+            let refused = waits + suback.codes.len() >= max
+                || self.sessions[session].subscriptions.len() >= max
+                    && !self.sessions[session].has_subscribed(filter)
+                || filter.split('/').count() > MAX_LEVELS
+                || self
+                    .config
+                    .refused_filters
+                    .iter()
+                    .any(|refused| refused == filter);
+            let grant = match &mut self.policy {
+                _ if refused => Grant::Refused,
+                None => Grant::Granted(qos),
+                Some(policy) => {
+                    policy.subscribe(now, &self.sessions[session].client_id, filter, qos)
+                }
+            };
+            suback.codes.push(match grant {
+                Grant::Granted(qos) => {
+                    self.subscribe(session, filter, qos);
+                    self.subscribed(session, filter, qos);
+                    granted.retain(|&(other, _)| other != filter);
+                    granted.push((filter, qos));
+                    qos.level()
+                }
+                Grant::Refused => Suback::FAILURE,
+                Grant::Later(ticket) => {
+                    self.subscribe(session, filter, qos);
+                    let wait = Wait {
+                        session,
+                        subscription: Some((conn, filter.into())),
+                    };
+                    self.waiting.insert(ticket, wait);
+                    suback.waits.push((suback.codes.len(), ticket));
+                    qos.level()
+                }
+            });
+        }
+        if suback.waits.is_empty() {
+            let (id, codes) = (suback.id, suback.codes.as_slice());
+            self.send(conn, &Packet::Suback(Suback { id, codes }));
+        } else if let Some(connection) = self.connection(conn) {
+            connection.subacks.push(suback);
+        }
+        for (filter, qos) in granted {
+            self.send_retained(session, filter, qos);
+        }
+    }
+
     fn receive_publish(
         &mut self,
         now: Instant,
@@ -609,15 +699,23 @@ impl<P: Policy> Broker<P> {
         session: usize,
         publish: &Publish<'_>,
     ) {
+        let entry = &mut self.sessions[session];
         let fresh = match (publish.qos, publish.id) {
-            (QoS::ExactlyOnce, Some(id)) => self.sessions[session].receives(id),
+            (QoS::ExactlyOnce, Some(id)) => entry.receives(id),
+            // What is not acknowledged yet is the same message.
+            (QoS::AtLeastOnce, Some(id)) if publish.dup => !entry.awaits(id, conn),
             _ => true,
         };
         let mut route = true;
+        let mut ticket = None;
         if fresh && let Some(policy) = &mut self.policy {
             match policy.publish(now, &self.sessions[session].client_id, publish) {
                 Verdict::Route => {}
                 Verdict::Take => route = false,
+                Verdict::Later(own) => {
+                    route = false;
+                    ticket = Some(own);
+                }
                 Verdict::Close => return self.violation(conn, CloseReason::NotAllowed),
             }
         }
@@ -644,10 +742,129 @@ impl<P: Policy> Broker<P> {
                 self.route(&message);
             }
         }
-        match (publish.qos, publish.id) {
-            (QoS::AtLeastOnce, Some(id)) => self.send(conn, &Packet::Puback(id)),
-            (QoS::ExactlyOnce, Some(id)) => self.send(conn, &Packet::Pubrec(id)),
-            _ => {}
+        let (Some(id), qos) = (publish.id, publish.qos) else {
+            return;
+        };
+        if let Some(ticket) = ticket {
+            self.sessions[session].defer(ticket, id, qos, conn);
+            let subscription = None;
+            self.waiting.insert(
+                ticket,
+                Wait {
+                    session,
+                    subscription,
+                },
+            );
+        } else if fresh || !self.sessions[session].awaits(id, conn) {
+            self.acknowledge(conn, id, qos);
+        }
+    }
+
+    fn acknowledge(&mut self, conn: ConnId, id: PacketId, qos: QoS) {
+        match qos {
+            QoS::AtMostOnce => {}
+            QoS::AtLeastOnce => self.send(conn, &Packet::Puback(id)),
+            QoS::ExactlyOnce => self.send(conn, &Packet::Pubrec(id)),
+        }
+    }
+
+    /// Is a packet that begins with this byte a message that the policy has no room for?
+    fn holds(&mut self, conn: ConnId, first: u8) -> bool {
+        let qos = QoS::try_from(first >> 1 & 3).unwrap_or_default();
+        if first & 0xf0 != PUBLISH || self.policy.as_ref().is_none_or(|it| it.has_room(qos)) {
+            return false;
+        }
+        if let Some(connection) = self.connection(conn)
+            && !std::mem::replace(&mut connection.held, true)
+        {
+            self.held.push_back(conn);
+        }
+        true
+    }
+
+    /// Goes on with the connections whose messages had to wait, each in its turn.
+    fn release(&mut self) {
+        let mut in_vain = 0;
+        while in_vain < self.held.len()
+            && let Some(conn) = self.held.pop_front()
+        {
+            let now = self.now;
+            let Some(connection) = self.connection(conn) else {
+                continue;
+            };
+            connection.held = false;
+            let before = connection.partial.len();
+            self.read(now, conn, &[]);
+            match self.connection(conn) {
+                Some(connection) if connection.held => {
+                    let waits_still = connection.partial.len() == before;
+                    in_vain = if waits_still { in_vain + 1 } else { 0 };
+                }
+                Some(_) => {
+                    in_vain = 0;
+                    self.out.push_back(Output::Read(conn));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Answers what the policy has decided.
+    fn decide(&mut self, decision: Decision) {
+        let (ticket, grant) = match decision {
+            Decision::Acknowledged(ticket) => (ticket, None),
+            Decision::Subscribed(ticket, grant) => (ticket, grant),
+        };
+        let Some(Wait {
+            session,
+            subscription,
+        }) = self.waiting.remove(&ticket)
+        else {
+            return;
+        };
+        let Some((conn, filter)) = subscription else {
+            let entry = &mut self.sessions[session];
+            if let Some(((id, qos), conn)) = entry.settle(ticket).zip(entry.conn) {
+                self.acknowledge(conn, id, qos);
+            }
+            return;
+        };
+        // It may have unsubscribed meanwhile.
+        let is_subscribed = self.sessions[session].has_subscribed(&filter);
+        match grant {
+            Some(qos) if is_subscribed => {
+                self.subscribe(session, &filter, qos);
+                self.subscribed(session, &filter, qos);
+            }
+            Some(_) => {}
+            None => self.unsubscribe(session, &filter),
+        }
+        let code = grant.map_or(Suback::FAILURE, QoS::level);
+        self.answer_subscribe(conn, ticket, code);
+        if let Some(qos) = grant.filter(|_| is_subscribed) {
+            self.send_retained(session, &filter, qos);
+        }
+    }
+
+    /// One code of a SUBACK is known; it is sent when all are.
+    fn answer_subscribe(&mut self, conn: ConnId, ticket: Ticket, code: u8) {
+        let Some(connection) = self.connection(conn) else {
+            return;
+        };
+        let place = connection.subacks.iter().enumerate().find_map(|(at, it)| {
+            let wait = it.waits.iter().position(|(_, own)| *own == ticket)?;
+            Some((at, wait))
+        });
+        let Some((at, wait)) = place else {
+            return;
+        };
+        let suback = &mut connection.subacks[at];
+        let (index, _) = suback.waits.swap_remove(wait);
+        suback.codes[index] = code;
+        if suback.waits.is_empty() {
+            let suback = connection.subacks.remove(at);
+            let (id, codes) = (suback.id, suback.codes.as_slice());
+            self.send(conn, &Packet::Suback(Suback { id, codes }));
         }
     }
 
@@ -673,6 +890,18 @@ impl<P: Policy> Broker<P> {
         }
         matched.clear();
         self.matched = matched;
+    }
+
+    /// Does what the policy has decided, and sends what it has for clients.
+    fn follow_policy(&mut self) {
+        if self.policy.is_none() {
+            return;
+        }
+        while let Some(decision) = self.policy.as_mut().and_then(Policy::poll_decision) {
+            self.decide(decision);
+        }
+        self.release();
+        self.deliver_for_policy();
     }
 
     /// Sends what the policy has for clients. Who is not there gets nothing: a policy that keeps messages keeps them itself.
@@ -764,6 +993,9 @@ impl<P: Policy> Broker<P> {
             None => own.push((filter.into(), qos)),
         }
         self.subscriptions.insert(filter, session, qos);
+    }
+
+    fn subscribed(&mut self, session: usize, filter: &str, qos: QoS) {
         if self.config.events {
             let client_id = self.sessions[session].client_id.to_string();
             self.event(|| Event::Subscribed {
@@ -783,6 +1015,9 @@ impl<P: Policy> Broker<P> {
         }
         let client_id = self.sessions[session].client_id.clone();
         self.subscriptions.remove(filter, session);
+        if let Some(policy) = &mut self.policy {
+            policy.unsubscribed(&client_id, filter);
+        }
         self.event(|| Event::Unsubscribed {
             client_id: client_id.to_string(),
             filter: filter.to_string(),
@@ -810,16 +1045,25 @@ impl<P: Policy> Broker<P> {
                 topic: will.topic.to_string(),
                 payload: will.payload.to_vec(),
             });
-            self.route(&will);
+            let verdict = self.policy.as_mut().map_or(Verdict::Route, |policy| {
+                policy.will(&client_id, &will.publish(None, false))
+            });
+            if verdict == Verdict::Route {
+                self.route(&will);
+            }
         }
     }
 
     fn end_session(&mut self, session: usize) {
         let entry = self.sessions.remove(session);
+        self.by_client.remove(&entry.client_id);
+        self.waiting.retain(|_, wait| wait.session != session);
         for (filter, _) in &entry.subscriptions {
             self.subscriptions.remove(filter, session);
+            if let Some(policy) = &mut self.policy {
+                policy.unsubscribed(&entry.client_id, filter);
+            }
         }
-        self.by_client.remove(&entry.client_id);
     }
 
     /// Asks for a connection to be closed, and takes its session offline.
@@ -829,6 +1073,7 @@ impl<P: Policy> Broker<P> {
         };
         let phase = std::mem::replace(&mut connection.phase, Phase::Closing);
         connection.partial = Vec::new();
+        connection.subacks = Vec::new();
         if phase == Phase::Closing {
             return;
         }

@@ -23,19 +23,33 @@ pub trait Policy {
     /// A client has lost its connection.
     fn gone(&mut self, _client: &str) {}
 
+    /// Is there room for another message of this QoS? While there is none, whoever publishes one is not read from, and does not run
+    /// into its keep alive.
+    fn has_room(&self, _qos: QoS) -> bool {
+        true
+    }
+
     /// A client publishes.
     fn publish(&mut self, _now: Instant, _client: &str, _message: &Publish<'_>) -> Verdict {
         Verdict::Route
     }
 
-    /// A client subscribes: the QoS that it gets, or `None` for SUBACK 0x80.
-    fn subscribe(&mut self, _now: Instant, _client: &str, _filter: &str, qos: QoS) -> Option<QoS> {
-        Some(qos)
+    /// A client subscribes.
+    fn subscribe(&mut self, _now: Instant, _client: &str, _filter: &str, qos: QoS) -> Grant {
+        Grant::Granted(qos)
     }
+
+    /// A client has a subscription no more: it has unsubscribed, its session has ended, or the subscription was refused later.
+    fn unsubscribed(&mut self, _client: &str, _filter: &str) {}
 
     /// Whether wills are published.
     fn takes_wills(&self) -> bool {
         true
+    }
+
+    /// A client is gone, and this is its will. It is never acknowledged.
+    fn will(&mut self, _client: &str, _message: &Publish<'_>) -> Verdict {
+        Verdict::Route
     }
 
     /// Whether messages are retained.
@@ -55,6 +69,11 @@ pub trait Policy {
     fn poll_delivery(&mut self) -> Option<Delivery> {
         None
     }
+
+    /// What has become of something that was to be answered later. Taken when messages are.
+    fn poll_decision(&mut self) -> Option<Decision> {
+        None
+    }
 }
 
 /// No policy.
@@ -68,8 +87,35 @@ pub enum Verdict {
     Route,
     /// It was for the server, or is dropped: it is acknowledged, and nobody gets it.
     Take,
+    /// The same, and it is acknowledged by [`Decision::Acknowledged`]. Until then it is the same message when the client sends it
+    /// again. What a client publishes is to be acknowledged in its order: [MQTT-4.6.0-2].
+    Later(Ticket),
     /// The client is thrown out.
     Close,
+}
+
+/// What becomes of a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// The client has it, with this QoS.
+    Granted(QoS),
+    /// SUBACK 0x80.
+    Refused,
+    /// The client has it, with the QoS that it asked for, and SUBACK waits for [`Decision::Subscribed`].
+    Later(Ticket),
+}
+
+/// The name of what is answered later. A policy uses each once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What is answered. Who asked may be gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// PUBACK or PUBREC.
+    Acknowledged(Ticket),
+    /// SUBACK: the QoS that was granted, or `None` for 0x80, which ends the subscription.
+    Subscribed(Ticket, Option<QoS>),
 }
 
 /// A message of the policy's own, for one client.

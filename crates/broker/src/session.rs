@@ -1,6 +1,7 @@
 //! What the broker keeps of one client.
 
 use crate::api::ConnId;
+use crate::policy::Ticket;
 use mqtt::{Packet, PacketId, Publish, QoS};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,14 +25,18 @@ impl Message {
     }
 
     pub(crate) fn packet(&self, id: Option<PacketId>, dup: bool) -> Packet<'_> {
-        Packet::Publish(Publish {
+        Packet::Publish(self.publish(id, dup))
+    }
+
+    pub(crate) fn publish(&self, id: Option<PacketId>, dup: bool) -> Publish<'_> {
+        Publish {
             dup,
             qos: self.qos,
             retain: self.retain,
             topic: &self.topic,
             id,
             payload: &self.payload,
-        })
+        }
     }
 }
 
@@ -56,6 +61,18 @@ struct Traffic {
     in_flight: VecDeque<InFlight>,
     /// QoS 2 identifiers that the client has not released, sorted.
     received: Vec<PacketId>,
+    /// Messages of the client that are acknowledged later, in their order.
+    deferred: VecDeque<Deferred>,
+}
+
+/// A message that the client has published and that is not acknowledged yet.
+struct Deferred {
+    ticket: Ticket,
+    id: PacketId,
+    qos: QoS,
+    /// On which connection it came last. Not acknowledged on another one: the client could have sent it there meanwhile, and take
+    /// the second acknowledgement for that of its next message with this identifier.
+    conn: ConnId,
 }
 
 struct InFlight {
@@ -200,17 +217,55 @@ impl Session {
 
     /// PUBREL.
     pub(crate) fn released(&mut self, id: PacketId) {
-        if let Some(traffic) = &mut self.traffic
-            && let Ok(index) = traffic.received.binary_search(&id)
-        {
-            traffic.received.remove(index);
+        if let Some(traffic) = &mut self.traffic {
+            if let Ok(index) = traffic.received.binary_search(&id) {
+                traffic.received.remove(index);
+            }
+            traffic.deferred.retain(|message| message.id != id);
         }
         self.tidy();
     }
 
+    /// A message that came on this connection is acknowledged later.
+    pub(crate) fn defer(&mut self, ticket: Ticket, id: PacketId, qos: QoS, conn: ConnId) {
+        let deferred = &mut self.traffic.get_or_insert_default().deferred;
+        // A client that uses an identifier anew has forgotten what it was used for.
+        deferred.retain(|message| message.id != id);
+        deferred.push_back(Deferred {
+            ticket,
+            id,
+            qos,
+            conn,
+        });
+    }
+
+    /// Is a message with this identifier acknowledged later? It has come again, on this connection.
+    pub(crate) fn awaits(&mut self, id: PacketId, conn: ConnId) -> bool {
+        let deferred = self.traffic.iter_mut().flat_map(|it| &mut it.deferred);
+        match deferred.into_iter().find(|message| message.id == id) {
+            Some(message) => {
+                message.conn = conn;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// A message can be acknowledged: with which identifier and QoS, when its client waits for it.
+    pub(crate) fn settle(&mut self, ticket: Ticket) -> Option<(PacketId, QoS)> {
+        let deferred = &mut self.traffic.as_mut()?.deferred;
+        let index = deferred.iter().position(|it| it.ticket == ticket)?;
+        let message = deferred.remove(index)?;
+        self.tidy();
+        (self.conn == Some(message.conn)).then_some((message.id, message.qos))
+    }
+
     fn tidy(&mut self) {
         let idle = self.traffic.as_ref().is_some_and(|traffic| {
-            traffic.queue.is_empty() && traffic.in_flight.is_empty() && traffic.received.is_empty()
+            traffic.queue.is_empty()
+                && traffic.in_flight.is_empty()
+                && traffic.received.is_empty()
+                && traffic.deferred.is_empty()
         });
         if idle {
             self.traffic = None;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use broker::{Broker, CloseReason, Config, ConnId, Delivery, Output, Policy, Verdict};
+use broker::{Broker, CloseReason, Config, ConnId, Delivery, Grant, Output, Policy, Verdict};
 use instant::Instant;
 use mqtt::{Connect, ConnectCode, Packet, PacketId, Publish, QoS, Subscribe, TopicFilters, Will};
 use std::collections::VecDeque;
@@ -43,8 +43,11 @@ impl Policy for ByName {
         }
     }
 
-    fn subscribe(&mut self, _: Instant, _: &str, filter: &str, qos: QoS) -> Option<QoS> {
-        (filter != "secret").then_some(qos.min(QoS::AtLeastOnce))
+    fn subscribe(&mut self, _: Instant, _: &str, filter: &str, qos: QoS) -> Grant {
+        match filter {
+            "secret" => Grant::Refused,
+            _ => Grant::Granted(qos.min(QoS::AtLeastOnce)),
+        }
     }
 
     fn takes_wills(&self) -> bool {

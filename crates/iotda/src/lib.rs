@@ -30,7 +30,7 @@ pub use request::{Failure, Outcome, Request, content, object};
 pub use topics::TopicError;
 
 use crate::shadow::Shadow;
-use broker::{Delivery, Policy, Verdict};
+use broker::{Delivery, Grant, Policy, Verdict};
 use credentials::Secret;
 use instant::Instant;
 use mqtt::{Connect, ConnectCode, Publish, QoS};
@@ -402,7 +402,7 @@ impl Policy for Platform {
         }
     }
 
-    fn subscribe(&mut self, _: Instant, device: &str, filter: &str, qos: QoS) -> Option<QoS> {
+    fn subscribe(&mut self, _: Instant, device: &str, filter: &str, qos: QoS) -> Grant {
         let checked = topics::subscribed(device, filter)
             .map_err(|error| error.to_string())
             .and_then(|()| self.check_custom(device, filter))
@@ -420,7 +420,7 @@ impl Policy for Platform {
                 filter: filter.into(),
                 why,
             });
-            return None;
+            return Grant::Refused;
         }
         if qos == QoS::ExactlyOnce {
             // Inferred: that it gets the most there is.
@@ -429,7 +429,7 @@ impl Policy for Platform {
                 "the platform has QoS 0 and 1: the subscription gets 1",
             );
         }
-        Some(qos.min(QoS::AtLeastOnce))
+        Grant::Granted(qos.min(QoS::AtLeastOnce))
     }
 
     fn takes_wills(&self) -> bool {

@@ -88,7 +88,7 @@ impl Bench {
         while let Some(output) = self.broker.poll_output() {
             let conn = match output {
                 Output::Transmit(conn) | Output::Close(conn, _) => conn,
-                Output::Event(_) => continue,
+                Output::Read(_) | Output::Event(_) => continue,
             };
             let bytes = self.broker.outgoing(conn).to_vec();
             self.broker.sent(conn, bytes.len());

@@ -1,10 +1,10 @@
-//! The bench's broker on TCP.
+//! A broker on TCP: the bench's, with the platform behind it, or a bridge's.
 
 use crate::clock::Clock;
 use crate::stream::Stream;
 use crate::tls::{self, Acceptor};
 use crate::websocket;
-use broker::{Broker, Client, Config, ConnId, Event, Output, Stats};
+use broker::{Broker, Client, Config, ConnId, Event, Output, Policy, Stats};
 use iotda::{Failure, News, Outcome, Platform, Request};
 use mqtt::QoS;
 use serde_json::Value;
@@ -53,26 +53,57 @@ pub enum Happening {
     Platform(News),
 }
 
+/// What stands behind the broker's policy in this program.
+pub trait Backend: Send + 'static {
+    /// The policy.
+    type Policy: Policy + Send;
+
+    /// The policy may have something for this program: called after each of the broker's inputs.
+    fn follow(&mut self, policy: &mut Self::Policy, tell: &dyn Fn(Happening));
+}
+
+/// The application's side of the cloud that is played, if there is one.
+#[derive(Debug, Default)]
+pub struct Cloud {
+    /// Who waits for what a device answers, by request identifier.
+    asked: HashMap<String, oneshot::Sender<Result<Value, Failure>>>,
+}
+
+impl Backend for Cloud {
+    type Policy = Platform;
+
+    fn follow(&mut self, platform: &mut Platform, tell: &dyn Fn(Happening)) {
+        while let Some(news) = platform.poll_news() {
+            tell(Happening::Platform(news));
+        }
+        while let Some((id, answer)) = platform.poll_answer() {
+            if let Some(sender) = self.asked.remove(&id) {
+                // Who asked may have gone.
+                let _ = sender.send(answer);
+            }
+        }
+    }
+}
+
 /// A broker that listens. It stops when it is dropped.
 #[derive(Debug)]
-pub struct BrokerServer {
-    shared: Arc<Shared>,
+pub struct BrokerServer<B: Backend = Cloud> {
+    shared: Arc<Shared<B>>,
     addresses: Vec<SocketAddr>,
     tasks: JoinSet<()>,
 }
 
-struct Shared {
-    inner: Mutex<Inner>,
+struct Shared<B: Backend> {
+    inner: Mutex<Inner<B>>,
     clock: Clock,
     /// A deadline may have come nearer.
     deadline: Notify,
     events: Option<mpsc::UnboundedSender<Happening>>,
 }
 
-struct Inner {
-    broker: Broker<Platform>,
-    /// Who waits for what a device answers, by request identifier.
-    asked: HashMap<String, oneshot::Sender<Result<Value, Failure>>>,
+struct Inner<B: Backend> {
+    broker: Broker<B::Policy>,
+    backend: B,
     /// Who serves each connection; and whether it is to end.
     connections: HashMap<ConnId, Arc<Connection>>,
     /// What a socket had to say, on its way to the broker: one buffer for all of them.
@@ -105,12 +136,39 @@ impl BrokerServer {
         platform: Option<Platform>,
         addresses: &[SocketAddr],
     ) -> io::Result<(Self, mpsc::UnboundedReceiver<Happening>)> {
+        Self::start_under(config, platform, Cloud::default(), addresses).await
+    }
+
+    /// Whether there is a platform behind the broker.
+    pub fn has_platform(&self) -> bool {
+        self.shared.lock().broker.with_policy(|_| ()).is_some()
+    }
+
+    /// For whoever asks the platform behind the broker for something.
+    pub fn application(&self) -> Application {
+        Application {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<B: Backend> BrokerServer<B> {
+    /// A broker under a policy, when there is one, with what stands behind it.
+    ///
+    /// # Errors
+    /// The system's, with the address.
+    pub async fn start_under(
+        config: Config,
+        policy: Option<B::Policy>,
+        backend: B,
+        addresses: &[SocketAddr],
+    ) -> io::Result<(Self, mpsc::UnboundedReceiver<Happening>)> {
         let (sender, events) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             events: config.events.then_some(sender),
             inner: Mutex::new(Inner {
-                broker: Broker::under(config, platform),
-                asked: HashMap::new(),
+                broker: Broker::under(config, policy),
+                backend,
                 connections: HashMap::new(),
                 scratch: vec![0; 16 * 1024].into(),
             }),
@@ -195,21 +253,17 @@ impl BrokerServer {
         look(&mut self.shared.lock().broker.clients())
     }
 
-    /// Whether there is a platform behind the broker.
-    pub fn has_platform(&self) -> bool {
-        self.shared.lock().broker.with_policy(|_| ()).is_some()
-    }
-
     /// Numbers since the start.
     pub fn stats(&self) -> Stats {
         self.shared.lock().broker.stats()
     }
 
-    /// For whoever asks the platform behind the broker for something.
-    pub fn application(&self) -> Application {
-        Application {
-            shared: self.shared.clone(),
-        }
+    /// Acts on the broker itself, and does what it then wants done.
+    pub fn with_broker<R>(&self, act: impl FnOnce(&mut Broker<B::Policy>) -> R) -> R {
+        let mut inner = self.shared.lock();
+        let result = act(&mut inner.broker);
+        self.shared.settle(&mut inner);
+        result
     }
 
     /// Closes the listeners and every connection.
@@ -221,7 +275,7 @@ impl BrokerServer {
 /// Asks the platform behind a broker, as an application server does.
 #[derive(Clone, Debug)]
 pub struct Application {
-    shared: Arc<Shared>,
+    shared: Arc<Shared<Cloud>>,
 }
 
 /// What the platform says to a request.
@@ -262,7 +316,7 @@ impl Application {
             Outcome::Done(value) => Asked::Done(value),
             Outcome::Asked(id) => {
                 let (sender, answer) = oneshot::channel();
-                inner.asked.insert(id, sender);
+                inner.backend.asked.insert(id, sender);
                 Asked::Later(answer)
             }
         });
@@ -279,23 +333,23 @@ fn failure(text: &str) -> Failure {
     }
 }
 
-impl std::fmt::Debug for Shared {
+impl<B: Backend> std::fmt::Debug for Shared<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shared").finish_non_exhaustive()
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+impl<B: Backend> Shared<B> {
+    fn lock(&self) -> MutexGuard<'_, Inner<B>> {
         // A task that panicked while it held the lock has broken its own connection at worst.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does what the broker wants done.
-    fn settle(&self, inner: &mut Inner) {
+    fn settle(&self, inner: &mut Inner<B>) {
         while let Some(output) = inner.broker.poll_output() {
             match output {
-                Output::Transmit(conn) => {
+                Output::Transmit(conn) | Output::Read(conn) => {
                     if let Some(connection) = inner.connections.get(&conn) {
                         connection.wake.notify_one();
                     }
@@ -311,17 +365,10 @@ impl Shared {
                 Output::Event(event) => self.tell(Happening::Broker(event)),
             }
         }
-        inner.broker.with_policy(|platform| {
-            while let Some(news) = platform.poll_news() {
-                self.tell(Happening::Platform(news));
-            }
-            while let Some((id, answer)) = platform.poll_answer() {
-                if let Some(sender) = inner.asked.remove(&id) {
-                    // Who asked may have gone.
-                    let _ = sender.send(answer);
-                }
-            }
-        });
+        let Inner {
+            broker, backend, ..
+        } = inner;
+        broker.with_policy(|policy| backend.follow(policy, &|it| self.tell(it)));
     }
 
     fn tell(&self, happening: Happening) {
@@ -332,7 +379,7 @@ impl Shared {
     }
 }
 
-async fn listen(shared: Arc<Shared>, listener: TcpListener, protocol: Protocol) {
+async fn listen<B: Backend>(shared: Arc<Shared<B>>, listener: TcpListener, protocol: Protocol) {
     let mut clients = JoinSet::new();
     loop {
         tokio::select! {
@@ -355,7 +402,7 @@ async fn listen(shared: Arc<Shared>, listener: TcpListener, protocol: Protocol) 
     }
 }
 
-async fn keep_time(shared: Arc<Shared>) {
+async fn keep_time<B: Backend>(shared: Arc<Shared<B>>) {
     loop {
         let deadline = shared.lock().broker.next_deadline();
         tokio::select! {
@@ -371,7 +418,7 @@ async fn keep_time(shared: Arc<Shared>) {
 
 /// Serves one client. It has no buffer of its own: what it reads goes through the shared one, and what it writes is
 /// the broker's.
-async fn serve(shared: Arc<Shared>, stream: Stream) {
+async fn serve<B: Backend>(shared: Arc<Shared<B>>, stream: Stream) {
     let connection = Arc::new(Connection {
         wake: Notify::new(),
         closing: false.into(),
@@ -393,9 +440,12 @@ async fn serve(shared: Arc<Shared>, stream: Stream) {
             .load(std::sync::atomic::Ordering::Relaxed)
     };
     while !is_closing() {
-        let pending = !shared.lock().broker.outgoing(conn).is_empty();
+        let (pending, takes) = {
+            let broker = &shared.lock().broker;
+            (!broker.outgoing(conn).is_empty(), broker.takes_data(conn))
+        };
         let open = tokio::select! {
-            ready = stream.readable() => ready.is_ok() && shared.read(conn, &stream),
+            ready = stream.readable(), if takes => ready.is_ok() && shared.read(conn, &stream),
             ready = stream.writable(), if pending => ready.is_ok() && shared.write(conn, &stream),
             () = connection.wake.notified() => shared.write(conn, &stream),
         };
@@ -419,7 +469,7 @@ async fn serve(shared: Arc<Shared>, stream: Stream) {
     shared.settle(&mut inner);
 }
 
-impl Shared {
+impl<B: Backend> Shared<B> {
     /// Reads what is there; false when the connection is over.
     fn read(&self, conn: ConnId, stream: &Stream) -> bool {
         let mut inner = self.lock();

@@ -6,7 +6,7 @@
     reason = "each test program has its own copy, and uses what it needs"
 )]
 
-use broker::{Broker, CloseReason, Config, ConnId, Event, Output};
+use broker::{Broker, CloseReason, Config, ConnId, Event, Output, Policy};
 use instant::Instant;
 use mqtt::{
     Connect, Filters, Packet, PacketId, Publish, QoS, Subscribe, TopicFilters, Unsubscribe, Will,
@@ -23,13 +23,15 @@ pub const ACCEPTED: &[u8] = b"\x20\x02\x00\x00";
 pub const PRESENT: &[u8] = b"\x20\x02\x01\x00";
 
 /// A broker, its clock, and what has come out of it.
-pub struct Bench {
-    pub broker: Broker,
+pub struct Bench<P = ()> {
+    pub broker: Broker<P>,
     pub now: Instant,
     pub events: Vec<Event>,
     received: BTreeMap<ConnId, Vec<u8>>,
     closed: BTreeMap<ConnId, CloseReason>,
     deaf: BTreeSet<ConnId>,
+    /// Connections that the broker reads from again.
+    pub read_again: Vec<ConnId>,
 }
 
 impl Default for Bench {
@@ -41,16 +43,25 @@ impl Default for Bench {
 impl Bench {
     /// With events, whatever the configuration says.
     pub fn new(config: Config) -> Self {
+        Self::under(config, None)
+    }
+}
+
+impl<P: Policy> Bench<P> {
+    /// The same under a policy.
+    pub fn under(config: Config, policy: Option<P>) -> Self {
+        let config = Config {
+            events: true,
+            ..config
+        };
         Self {
-            broker: Broker::new(Config {
-                events: true,
-                ..config
-            }),
+            broker: Broker::under(config, policy),
             now: Instant::from_millis(1_000),
             events: Vec::new(),
             received: BTreeMap::new(),
             closed: BTreeMap::new(),
             deaf: BTreeSet::new(),
+            read_again: Vec::new(),
         }
     }
 
@@ -169,6 +180,7 @@ impl Bench {
                     self.closed.insert(conn, reason);
                     self.broker.link_closed(conn);
                 }
+                Output::Read(conn) => self.read_again.push(conn),
                 Output::Event(event) => self.events.push(event),
             }
         }
