@@ -67,7 +67,8 @@ pub struct Options<'a> {
     pub clean_session: bool,
     /// Last will.
     pub will: Option<Will<'a>>,
-    /// The PIN of the SIM, typed when it asks for one, once for each connect: a wrong one is not tried again.
+    /// The PIN of the SIM, typed when it asks for one. One that the SIM has not taken is not typed a second time before the next
+    /// [`Driver::connect`](crate::Driver::connect), whatever starts anew meanwhile: the third wrong one locks the SIM.
     pub pin: Option<&'a str>,
     /// The access point of the mobile network; `None`: what the SIM's operator gives.
     pub apn: Option<Apn<'a>>,
@@ -273,8 +274,11 @@ pub enum Why {
     Silent,
     /// The module started anew.
     Rebooted,
-    /// No SIM, a SIM that is broken, or one that wants a PIN that was not given.
+    /// No SIM, or one that is broken.
     Sim,
+    /// The SIM wants its PIN, which was not given or was wrong, or its PUK. No rung mends that: it is asked again, and nothing is
+    /// typed that costs an attempt.
+    SimLocked,
     /// Not registered with the network.
     NotRegistered,
     /// No packet service, PDP context or Wi-Fi.
@@ -303,6 +307,7 @@ impl fmt::Display for Why {
             Self::Silent => "the module does not answer",
             Self::Rebooted => "the module started anew",
             Self::Sim => "the SIM is not usable",
+            Self::SimLocked => "the SIM is locked: it wants its PIN or PUK",
             Self::NotRegistered => "not registered with the network",
             Self::NoBearer => "no packet service, PDP context or Wi-Fi",
             Self::BearerLost => "the network took the PDP context or the Wi-Fi away",

@@ -60,10 +60,12 @@
 //! | [`Rung::Reset`] | a module that does not answer | 1; as many as it takes while it does not answer |
 //!
 //! When the attempts of a rung are used up the next one is tried, and after the last one [`Rung::Reopen`] again. What the broker
-//! refuses no rung can mend: it is tried again on [`Rung::Reopen`] for ever. Before each attempt the driver waits, a random time up
+//! refuses no rung can mend, nor a SIM that is locked: it is tried again on [`Rung::Reopen`] for ever. Before each attempt the driver waits, a random time up
 //! to [`Patience::first_wait`] at first, then twice as long each time, give or take a quarter, and never longer than
 //! [`Patience::longest_wait`] and a quarter.
-
+//!
+//! A rung of the connection is climbed from the beginning, from the module's echo on, as long as the module has not taken its access
+//! point and its certificates: it would connect all the same, elsewhere or to anybody.
 //!
 //! # Ports
 //!

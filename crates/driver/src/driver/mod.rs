@@ -47,7 +47,9 @@ pub struct Driver<'a> {
     wait_until: Instant,
     /// How often the stage has asked the same.
     polls: u16,
-    pin_typed: bool,
+    pin: Pin,
+    /// The module has its access point and its certificates: what recovers the connection may begin at the connection.
+    is_set_up: bool,
     /// What the last command read.
     reading: Option<i64>,
     /// The file that was asked for last is in the module.
@@ -107,6 +109,17 @@ enum Stage {
     Resetting,
     Logout,
     Hangup,
+}
+
+/// What is known of the PIN that was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pin {
+    /// It has not been typed since the SIM took it last.
+    Untried,
+    /// It has been typed, and the SIM has not said that it is ready.
+    Typed,
+    /// The SIM has refused it.
+    Wrong,
 }
 
 /// The command that is on the line.
@@ -257,7 +270,8 @@ impl<'a> Driver<'a> {
             stage: Stage::Off,
             wait_until: Instant::ZERO,
             polls: 0,
-            pin_typed: false,
+            pin: Pin::Untried,
+            is_set_up: false,
             reading: None,
             present: false,
             pending: None,
@@ -321,7 +335,7 @@ impl<'a> Driver<'a> {
         self.options = options;
         self.wanted = true;
         self.was_online = false;
-        self.pin_typed = false;
+        self.pin = Pin::Untried;
         self.climb = None;
         self.topics.renew();
         self.set_up();

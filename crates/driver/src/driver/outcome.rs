@@ -79,7 +79,8 @@ impl Driver<'_> {
             Job::Prepare => self.prepared(result),
             Job::Subscribe | Job::Unsubscribe => self.answered(pending, result),
             Job::Status => match (result, self.reading) {
-                (Err(_), _) => self.count_poll(),
+                // Its answer may have been lost before its `OK`.
+                (Err(_), _) | (Ok(()), None) => self.count_poll(),
                 (Ok(()), Some(1)) => {
                     self.polls = 0;
                     // It logs in again by itself, and its word of that may have been lost.

@@ -260,7 +260,13 @@ impl Driver<'_> {
         match (self.stage, busy_with) {
             // Its final result, or its report, follows.
             (Stage::Login, Some((Job::Login, Phase::Reply))) => {}
-            (Stage::Login | Stage::Subscribe | Stage::Online, _) => {
+            (
+                Stage::Login
+                | Stage::Subscribe
+                | Stage::Online
+                | Stage::Waiting(Rung::Resubscribe | Rung::Reconnect),
+                _,
+            ) => {
                 self.fail(Why::Closed, Rung::Reopen);
             }
             _ => {}
@@ -276,6 +282,7 @@ impl Driver<'_> {
                 | Stage::Login
                 | Stage::Subscribe
                 | Stage::Online
+                | Stage::Waiting(Rung::Resubscribe | Rung::Reconnect | Rung::Reopen)
         );
         if has_bearer {
             self.fail(Why::BearerLost, Rung::Reactivate);

@@ -67,7 +67,9 @@ impl Driver<'_> {
 
     /// Begins what a rung is about.
     pub(super) fn start(&mut self, rung: Rung) {
-        if self.fresh && rung < Rung::Reset {
+        // Without its access point and certificates a module may connect all the same: elsewhere, or to anybody.
+        let begins_below = self.fresh || (!self.is_set_up && rung < Rung::Reactivate);
+        if begins_below && rung < Rung::Reset {
             return self.set_up();
         }
         match rung {
@@ -77,8 +79,14 @@ impl Driver<'_> {
             }
             Rung::Reconnect => self.go(Stage::Login),
             Rung::Reopen => self.go(Stage::Close),
-            Rung::Reactivate => self.go(Stage::Leave),
-            Rung::Radio => self.go(Stage::RadioOff),
+            Rung::Reactivate => {
+                self.is_set_up = false;
+                self.go(Stage::Leave);
+            }
+            Rung::Radio => {
+                self.is_set_up = false;
+                self.go(Stage::RadioOff);
+            }
             Rung::Reset if self.options.reset_pin => self.reset(true),
             Rung::Reset => self.go(Stage::Restart),
         }
@@ -91,7 +99,6 @@ impl Driver<'_> {
         }
         self.resync = None;
         self.questions = 0;
-        self.pin_typed = false;
         self.go(Stage::Resetting);
         self.wait_until = self.now + BOOT;
     }
@@ -111,19 +118,22 @@ impl Driver<'_> {
 
 /// The rung after so many attempts on this one.
 fn next_rung(rung: Rung, attempt: u8, why: Why) -> (Rung, u8) {
-    let limit = match rung {
-        _ if matches!(why, Why::Refused(_)) => u8::MAX,
-        Rung::Reset if why == Why::Silent => u8::MAX,
-        Rung::Resubscribe | Rung::Reactivate | Rung::Radio => 2,
-        Rung::Reconnect | Rung::Reset => 1,
-        Rung::Reopen => 5,
+    let again = (rung, attempt.saturating_add(1));
+    let limit = match (rung, why) {
+        // No rung mends what the broker refuses, or a SIM that is locked.
+        (Rung::Reopen, Why::Refused(_) | Why::SimLocked) | (Rung::Reset, Why::Silent) => {
+            return again;
+        }
+        (_, Why::Refused(_) | Why::SimLocked) => return (Rung::Reopen, 1),
+        (Rung::Resubscribe | Rung::Reactivate | Rung::Radio, _) => 2,
+        (Rung::Reconnect | Rung::Reset, _) => 1,
+        (Rung::Reopen, _) => 5,
     };
     if attempt < limit {
-        return (rung, attempt + 1);
+        return again;
     }
     let next = match rung {
         Rung::Resubscribe | Rung::Reconnect | Rung::Reset => Rung::Reopen,
-        Rung::Reopen if matches!(why, Why::Refused(_)) => return (rung, attempt),
         Rung::Reopen => Rung::Reactivate,
         Rung::Reactivate => Rung::Radio,
         Rung::Radio => Rung::Reset,

@@ -16,6 +16,7 @@ impl Driver<'_> {
     /// Sets a module up of which nothing is known.
     pub(super) fn set_up(&mut self) {
         self.go(Stage::Echo);
+        self.is_set_up = false;
         self.fresh = false;
         self.format = Format::Unknown;
         self.begin_resync(self.now, false);
@@ -34,11 +35,19 @@ impl Driver<'_> {
             return self.stage_failed(job, trouble);
         }
         match (self.stage, self.reading) {
-            (Stage::Sim, Some(1)) => self.go(Stage::Apn),
-            (Stage::Sim, Some(2)) if self.options.pin.is_some() && !self.pin_typed => {
-                self.pin_typed = true;
+            (Stage::Sim, Some(1)) => {
+                self.pin = Pin::Untried;
+                self.go(Stage::Apn);
+            }
+            (Stage::Sim, Some(2)) if self.options.pin.is_some() && self.pin == Pin::Untried => {
+                self.pin = Pin::Typed;
                 self.go(Stage::Pin);
             }
+            // What was typed may take its time.
+            (Stage::Sim, Some(2)) if self.pin == Pin::Typed && self.polls < 10 => {
+                self.poll_again(Duration::from_secs(1));
+            }
+            (Stage::Sim, Some(2 | 3)) => self.fail(Why::SimLocked, Rung::Reopen),
             (Stage::Sim, _) => self.poll_again(Duration::from_secs(1)),
             (Stage::Registration, Some(1 | 5)) => self.go(Stage::Attached),
             (Stage::Registration, _) => self.poll_again(Duration::from_secs(2)),
@@ -85,6 +94,10 @@ impl Driver<'_> {
                 self.fail(Why::Refused(code), Rung::Reopen);
             }
             (Job::Login, _) => self.fail(Why::NotLoggedIn, Rung::Reopen),
+            (Job::Pin, Trouble::Refused(_)) => {
+                self.pin = Pin::Wrong;
+                self.go(Stage::Sim);
+            }
             (Job::Pin, _) => self.go(Stage::Sim),
             (Job::Bearer(_), Trouble::Refused(_)) => self.fail(Why::NoBearer, Rung::Reactivate),
             (Job::Configure(_) | Job::Provision(_) | Job::Apn, Trouble::Refused(_)) => {
@@ -135,12 +148,16 @@ impl Driver<'_> {
         let next = match self.stage {
             Stage::Echo if cellular => Stage::Errors,
             Stage::Errors | Stage::Pin | Stage::RadioOn => Stage::Sim,
-            Stage::Apn | Stage::Leave if cellular => Stage::Registration,
+            Stage::Leave if cellular => Stage::Apn,
+            Stage::Apn if cellular => Stage::Registration,
             Stage::Echo | Stage::Sim | Stage::Apn | Stage::Leave | Stage::Attached => {
                 Stage::Provision(0)
             }
             Stage::Registration | Stage::Attach => Stage::Attached,
-            Stage::Provision(_) => Stage::Close,
+            Stage::Provision(_) => {
+                self.is_set_up = true;
+                Stage::Close
+            }
             Stage::Close => Stage::Bearer(0),
             Stage::Bearer(_) => Stage::Configure(0),
             Stage::Configure(_) => Stage::Open,
@@ -171,6 +188,7 @@ impl Driver<'_> {
 
     pub(super) fn hung_up(&mut self) {
         self.go(Stage::Off);
+        self.fresh = false;
         self.notes.push(Note::Disconnected);
     }
 }

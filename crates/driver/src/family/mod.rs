@@ -18,7 +18,7 @@ pub(crate) enum Job {
     Echo,
     /// Errors as numbers.
     Errors,
-    /// Is the SIM usable? 1 yes, 2 it wants its PIN.
+    /// Is the SIM usable? 1 yes, 2 it wants its PIN, 3 its PUK.
     Sim,
     /// The PIN.
     Pin,
@@ -494,6 +494,7 @@ fn cellular_answer(job: Job, text: &[u8]) -> Option<i64> {
         Job::Sim => match network::CPIN.parse(text)?.text(0) {
             b"READY" => Some(1),
             b"SIM PIN" => Some(2),
+            b"SIM PUK" => Some(3),
             _ => Some(0),
         },
         Job::Registration => [&network::CEREG_READ, &network::CEREG_READ_AT]
