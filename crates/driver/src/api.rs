@@ -59,9 +59,9 @@ pub struct Options<'a> {
     pub client_id: &'a str,
     /// User name.
     pub username: Option<&'a str>,
-    /// Password.
+    /// Password; not without a user name.
     pub password: Option<&'a str>,
-    /// Keep alive in seconds, 1 to 3600.
+    /// Keep alive in seconds. Every model takes 1 to 3600; 0, which is off, and more are refused by those that do not.
     pub keep_alive: u16,
     /// A clean session: the broker forgets the client when the connection ends.
     pub clean_session: bool,
@@ -81,6 +81,23 @@ pub struct Options<'a> {
     pub reset_pin: bool,
     /// How long the driver waits.
     pub patience: Patience,
+}
+
+impl<'a> Options<'a> {
+    /// The texts that are typed in command lines, where a control character would be a key.
+    pub(crate) fn typed(&self) -> impl Iterator<Item = &'a str> {
+        let will = self.will.map(|will| [will.topic, will.payload]);
+        let apn = self.apn.map(|apn| [apn.name, apn.username, apn.password]);
+        let wifi = self.wifi.map(|wifi| [wifi.ssid, wifi.password]);
+        [self.host, self.client_id]
+            .into_iter()
+            .chain(self.username)
+            .chain(self.password)
+            .chain(self.pin)
+            .chain(will.into_iter().flatten())
+            .chain(apn.into_iter().flatten())
+            .chain(wifi.into_iter().flatten())
+    }
 }
 
 impl Default for Options<'_> {
@@ -234,8 +251,8 @@ pub enum Outcome {
     /// The broker does not have it.
     Refused(Refusal),
     /// Nobody knows: the answer or the link was lost meanwhile. A message with QoS 1 or 2 is kept, and
-    /// [`Driver::republish`](crate::Driver::republish) sends it again. No module lets the host choose packet identifier or DUP, so
-    /// the broker takes it for another message: it may then have it twice, with QoS 2 as well.
+    /// [`Driver::republish`](crate::Driver::republish) sends it again. No module lets the host set DUP, and Luat's and Espressif's
+    /// not the packet identifier either, so the broker may take it for another message and have it twice, with QoS 2 as well.
     Unknown,
 }
 
@@ -487,7 +504,7 @@ pub enum PublishError {
     Bytes,
     /// The model cannot write this topic, or it is longer than it takes.
     Topic,
-    /// [`Memory::outbox`] has no room for it.
+    /// [`Memory::outbox`] has no room for it, or [`Memory::command`] for its command.
     Memory,
     /// There is no message whose outcome is unknown.
     Nothing,
@@ -501,7 +518,7 @@ impl fmt::Display for PublishError {
             Self::TooLong(limit) => write!(f, "the model takes messages of up to {limit} bytes"),
             Self::Bytes => f.write_str("the model cannot carry these bytes"),
             Self::Topic => f.write_str("the model cannot write this topic"),
-            Self::Memory => f.write_str("the outbox is too small"),
+            Self::Memory => f.write_str("the outbox or the command memory is too small"),
             Self::Nothing => f.write_str("no message has an unknown outcome"),
         }
     }
@@ -512,7 +529,7 @@ impl fmt::Display for PublishError {
 pub enum SubscribeError {
     /// The model cannot write this topic, or it is longer than it takes.
     Topic,
-    /// [`Memory::topics`] has no room for it.
+    /// [`Memory::topics`] has no room for it, or [`Memory::command`] for its command.
     Memory,
     /// It is not subscribed to.
     Unknown,
@@ -531,9 +548,9 @@ impl fmt::Display for SubscribeError {
 /// Why a connection is not begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectError {
-    /// There is one already.
+    /// There is one already, or a query or command runs.
     Busy,
-    /// Host, client identifier, user name, password or will is longer than the model takes, or cannot be written.
+    /// The host is empty, the will's topic is none, there is a password without a user name, or a control character in a text; or host, client identifier, user name, password or will is longer than the model takes, or cannot be written.
     Options,
     /// The model cannot do TLS like this.
     Tls(TlsError),
@@ -544,7 +561,7 @@ pub enum ConnectError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Busy => "there is a connection already",
+            Self::Busy => "there is a connection already, or a command runs",
             Self::Options => "the model cannot write these options",
             Self::Tls(error) => return error.fmt(f),
             Self::Memory => "the command memory is too small for these options",
@@ -586,7 +603,7 @@ impl fmt::Display for TlsError {
 /// Why a query or a raw command is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandError {
-    /// Another one runs.
+    /// Another one runs, one of the driver's own perhaps: [`Driver::can_command`](crate::Driver::can_command).
     Busy,
     /// The model has nothing that answers this.
     NotOnThisModel,

@@ -122,7 +122,12 @@ impl<'a, P: Read + Write, C: Clock> Modem<'a, P, C> {
             }
         }
         let input = &self.input[self.taken..self.read];
-        self.taken += self.driver.receive(self.clock.now(), input);
+        let now = self.clock.now();
+        self.taken += self.driver.receive(now, input);
+        // A module that never stops talking does not stop the time.
+        if !self.driver.has_event() && self.driver.next_deadline().is_some_and(|at| at <= now) {
+            self.driver.advance(now);
+        }
         Ok(())
     }
 }

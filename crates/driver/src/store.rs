@@ -16,6 +16,8 @@ pub(crate) struct Outbox<'a> {
     pub(crate) way: Way,
     /// The packet identifier that it is typed with.
     pub(crate) id: u16,
+    /// It has been typed before, with that identifier.
+    pub(crate) repeats: bool,
 }
 
 /// How far a message is.
@@ -43,6 +45,7 @@ impl<'a> Outbox<'a> {
             retain: false,
             way: Way::Inline,
             id: 0,
+            repeats: false,
         }
     }
 
@@ -85,6 +88,26 @@ impl<'a> Outbox<'a> {
     pub(crate) fn is_busy(&self) -> bool {
         matches!(self.state, Sending::Queued | Sending::Typed)
     }
+}
+
+/// May it be published to? MQTT 3.1.1 §4.7.3, without control characters and quotes, which no model can write.
+pub(crate) fn is_topic_name(topic: &str) -> bool {
+    is_topic_filter(topic) && !topic.contains(['+', '#'])
+}
+
+/// May it be subscribed to? MQTT 3.1.1 §4.7.1.
+pub(crate) fn is_topic_filter(topic: &str) -> bool {
+    let mut levels = topic.split('/').peekable();
+    let well_formed = core::iter::from_fn(|| Some((levels.next()?, levels.peek().is_none())));
+    !topic.is_empty()
+        && !topic
+            .bytes()
+            .any(|byte| byte < 0x20 || matches!(byte, b'"' | 0x7f))
+        && well_formed.into_iter().all(|(level, is_last)| match level {
+            "+" => true,
+            "#" => is_last,
+            level => !level.contains(['+', '#']),
+        })
 }
 
 /// The topics, one after another: state, quality (and whether it was granted once), token, length, text.
@@ -197,6 +220,17 @@ impl<'a> Topics<'a> {
         let mut at = 0;
         while at < self.used {
             if self.interest(at) != Interest::Leaving {
+                self.set(at, Interest::Wanted);
+            }
+            at = self.text(at).end;
+        }
+    }
+
+    /// A session that may be a new one: what is subscribed to is to be subscribed to again.
+    pub(crate) fn renew_held(&mut self) {
+        let mut at = 0;
+        while at < self.used {
+            if self.interest(at) == Interest::Held {
                 self.set(at, Interest::Wanted);
             }
             at = self.text(at).end;

@@ -211,3 +211,32 @@ fn a_restart_before_the_end_does_not_silence_the_driver() {
     line.say("\r\n+CSQ: 24,0\r\n\r\nOK\r\n");
     assert_eq!(line.events(), ["Answer(Signal, Signal(24))"]);
 }
+
+/// An NT35E was subscribed with each minute anew, and got each minute what the broker has retained.
+#[test]
+fn a_healthy_nt35e_is_left_alone_and_a_noisy_one_subscribed_again() {
+    let mut line = Line::new("nt35e");
+    line.driver.connect(line.now, OPTIONS).unwrap();
+    line.driver
+        .subscribe(line.now, "t", driver::QoS::AtLeastOnce)
+        .unwrap();
+    let answers = answers("nt35e");
+    let table = [("AT+ECMTSUB=0,1,", "\r\nOK\r\n\r\n+ECMTSUB: 0,1,0,1\r\n")];
+    let later: Vec<_> = (2..9)
+        .map(|id| {
+            let said = format!("\r\nOK\r\n\r\n+ECMTSUB: 0,{id},0,1\r\n");
+            (format!("AT+ECMTSUB=0,{id},"), said)
+        })
+        .collect();
+    let later: Vec<_> = later
+        .iter()
+        .map(|(a, b)| (a.as_str(), b.as_str()))
+        .collect();
+    line.answer(&[&table[..], answers].concat());
+    let tables = [&later[..], answers];
+    let minutes = |n: u64| Duration::from_secs(60 * n);
+    assert_eq!(count(&mut line, minutes(7), &tables, "AT+ECMTSUB"), 0);
+    assert_eq!(count(&mut line, minutes(2), &tables, "AT+ECMTSUB"), 1);
+    line.say("\r\n+ECMTST\r\n");
+    assert_eq!(count(&mut line, minutes(2), &tables, "AT+ECMTSUB"), 1);
+}

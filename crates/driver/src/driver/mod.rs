@@ -13,7 +13,7 @@ use crate::family::{
 };
 use crate::lines::{Found, Lines};
 use crate::mutant::Mutant;
-use crate::store::{Interest, Outbox, Sending, Topics};
+use crate::store::{Interest, Outbox, Sending, Topics, is_topic_filter, is_topic_name};
 use core::fmt;
 use core::ops::Range;
 use core::time::Duration;
@@ -65,10 +65,14 @@ pub struct Driver<'a> {
     packet: u16,
     token: u16,
     query: Option<Query>,
+    /// The caller's command, which stands in the memory of the command and is typed next.
+    raw: Option<Raw>,
 
     was_online: bool,
     online_since: Option<Instant>,
     checked_at: Instant,
+    /// What had been seen at the last check, and how many there were since it was subscribed to everything.
+    checked: (Stats, u8),
     climb: Option<Climb>,
     /// The module has started anew: it is set up from its echo on.
     fresh: bool,
@@ -109,6 +113,13 @@ enum Stage {
     Resetting,
     Logout,
     Hangup,
+}
+
+/// A command line of the caller's.
+#[derive(Clone, Copy, Debug)]
+struct Raw {
+    len: usize,
+    patience: Duration,
 }
 
 /// What is known of the PIN that was given.
@@ -234,6 +245,11 @@ impl Notes {
         }
     }
 
+    /// Is there room for what one failure leads to?
+    fn has_room(&self) -> bool {
+        self.len + 4 <= self.ring.len()
+    }
+
     fn pop(&mut self) -> Option<Note> {
         let note = self.ring[self.first].take()?;
         self.first = (self.first + 1) % self.ring.len();
@@ -282,9 +298,11 @@ impl<'a> Driver<'a> {
             packet: 0,
             token: 0,
             query: None,
+            raw: None,
             was_online: false,
             online_since: None,
             checked_at: Instant::ZERO,
+            checked: (Stats::default(), 0),
             climb: None,
             fresh: false,
             notes: Notes::default(),
@@ -378,8 +396,19 @@ impl<'a> Driver<'a> {
         qos: QoS,
     ) -> Result<Token, SubscribeError> {
         self.now = now;
-        if !self.writes_topic(topic) {
+        let about = About {
+            topic: topic.as_bytes(),
+            qos,
+            id: u16::MAX,
+            ..self.about(None)
+        };
+        if !is_topic_filter(topic) || topic.len() > self.language.topic_max() {
             return Err(SubscribeError::Topic);
+        }
+        match self.misfit(Job::Subscribe, &about) {
+            Some(Misfit::Values) => return Err(SubscribeError::Topic),
+            Some(Misfit::Memory) => return Err(SubscribeError::Memory),
+            None => {}
         }
         let token = self.next_token();
         if !self.topics.put(topic.as_bytes(), qos, token) {
@@ -400,6 +429,12 @@ impl<'a> Driver<'a> {
             .find(topic.as_bytes())
             .ok_or(SubscribeError::Unknown)?;
         let token = self.next_token();
+        // In a session that is to come it is not asked for.
+        if self.stage == Stage::Off && self.options.clean_session {
+            self.topics.remove(at);
+            self.notes.push(Note::Unsubscribed(token));
+            return Ok(token);
+        }
         self.topics.set(at, Interest::Leaving);
         self.topics.set_token(at, token);
         self.pump();
@@ -426,22 +461,35 @@ impl<'a> Driver<'a> {
         if self.outbox.is_busy() {
             return Err(PublishError::Busy);
         }
-        if !self.writes_topic(topic) {
+        if !is_topic_name(topic) || topic.len() > self.language.topic_max() {
             return Err(PublishError::Topic);
         }
         let way = self.language.way(self.model, payload)?;
-        let inline = if way == Way::Inline { payload.len() } else { 0 };
-        if topic.len() + inline + 64 > self.command.len()
-            || !self.outbox.put(topic.as_bytes(), payload, way)
-        {
+        let about = About {
+            topic: topic.as_bytes(),
+            payload,
+            qos,
+            retain,
+            way,
+            id: u16::MAX,
+            ..self.about(None)
+        };
+        match self.misfit(Job::Publish, &about) {
+            Some(Misfit::Values) => return Err(PublishError::Topic),
+            Some(Misfit::Memory) => return Err(PublishError::Memory),
+            None => {}
+        }
+        if !self.outbox.put(topic.as_bytes(), payload, way) {
             return Err(PublishError::Memory);
         }
+        self.outbox.repeats = false;
         self.outbox.qos = qos;
         self.outbox.retain = retain;
         Ok(self.queue())
     }
 
-    /// Publishes once more the message whose outcome is [`Outcome::Unknown`].
+    /// Publishes once more the message whose outcome is [`Outcome::Unknown`], with the same packet identifier where the model lets
+    /// the host choose it: a broker that has kept the session then knows a message with QoS 2 for the one that it has.
     ///
     /// # Errors
     /// [`PublishError::Nothing`] when there is none, [`PublishError::NotConnected`].
@@ -453,7 +501,13 @@ impl<'a> Driver<'a> {
         if !self.is_connected() {
             return Err(PublishError::NotConnected);
         }
+        self.outbox.repeats = true;
         Ok(self.queue())
+    }
+
+    /// The message whose outcome is unknown, which [`Driver::republish`] would publish; [`Driver::publish`] forgets it.
+    pub fn unknown(&self) -> Option<Token> {
+        (self.outbox.state == Sending::Doubtful).then_some(self.outbox.token)
     }
 
     /// Asks the module: [`Event::Answer`] or [`Event::Unanswered`] follows.
@@ -488,8 +542,7 @@ impl<'a> Driver<'a> {
         patience: Duration,
     ) -> Result<(), CommandError> {
         self.now = now;
-        if self.pending.is_some() || self.resync.is_some() || now < self.free_at || !self.may_ask()
-        {
+        if !self.can_command() {
             return Err(CommandError::Busy);
         }
         let mut writer = Writer::new(self.model, self.command);
@@ -497,14 +550,15 @@ impl<'a> Driver<'a> {
             return Err(CommandError::Line);
         }
         let len = writer.len().unwrap_or(0);
-        let ask = Ask {
-            prompt: PromptAt::Nowhere,
-            patience,
-            report: None,
-            tolerant: false,
-        };
-        self.type_line(Job::Raw, ask, len);
+        self.raw = Some(Raw { len, patience });
+        self.pump();
         Ok(())
+    }
+
+    /// Would [`Driver::command`] be taken now? If not, the end of what runs is an input or a deadline like any other: ask again after
+    /// it.
+    pub fn can_command(&self) -> bool {
+        self.pending.is_none() && self.resync.is_none() && self.raw.is_none() && self.may_ask()
     }
 
     /// Takes bytes of the serial port, in any slicing, up to the first event; returns how many. **Drain the events, and give it
@@ -673,17 +727,25 @@ impl<'a> Driver<'a> {
         Duration::from_micros((mixed ^ mixed >> 31) % micros.max(1))
     }
 
-    fn writes_topic(&self, topic: &str) -> bool {
-        !topic.is_empty()
-            && topic.len() <= self.language.topic_max()
-            && topic.len() + 64 <= self.command.len()
-            && !topic
-                .bytes()
-                .any(|byte| byte < 0x20 || matches!(byte, b'"' | 0x7f))
+    /// Why the command of a job cannot be written.
+    fn misfit(&self, job: Job, about: &About<'_>) -> Option<Misfit> {
+        // Written without memory: what does not fit is the values, the model's line, or the caller's memory.
+        let mut scratch = Writer::new(self.model, &mut []);
+        if !matches!(self.language.write(job, about, &mut scratch), Step::Cannot) {
+            return None;
+        }
+        let longest = self.model.limits.line + self.model.syntax.line_end().len();
+        if !scratch.was_well_formed() || scratch.needed() > longest {
+            Some(Misfit::Values)
+        } else if scratch.needed() > self.command.len() {
+            Some(Misfit::Memory)
+        } else {
+            None
+        }
     }
 
     /// Can the model write these options?
-    fn check(&mut self, options: &Options<'_>) -> Result<(), ConnectError> {
+    fn check(&self, options: &Options<'_>) -> Result<(), ConnectError> {
         if let Some(tls) = &options.tls {
             let checked = if self.model.suites.is_empty() {
                 Err(TlsError::NotOnThisModel)
@@ -694,26 +756,30 @@ impl<'a> Driver<'a> {
             };
             checked.map_err(ConnectError::Tls)?;
         }
-        let jobs =
-            (0..8)
-                .map(Job::Configure)
-                .chain([Job::Apn, Job::Open, Job::Login, Job::Bearer(2)]);
+        // MQTT 3.1.1 §3.1.2.9: no password without a user name.
+        let is_well_formed = !options.host.is_empty()
+            && (options.username.is_some() || options.password.is_none())
+            && options.will.is_none_or(|will| is_topic_name(will.topic))
+            && options.typed().all(|text| !text.contains(char::is_control));
+        if !is_well_formed {
+            return Err(ConnectError::Options);
+        }
+        let about = About {
+            options,
+            ..self.about(None)
+        };
+        let jobs = (0..8).map(Job::Configure).chain([
+            Job::Pin,
+            Job::Apn,
+            Job::Open,
+            Job::Login,
+            Job::Bearer(2),
+        ]);
         for job in jobs {
-            let about = About {
-                options,
-                ..self.about(None)
-            };
-            let (model, language) = (self.model, self.language);
-            let mut scratch = Writer::new(model, &mut []);
-            if matches!(language.write(job, &about, &mut scratch), Step::Cannot) {
-                // Written without memory: what does not fit is the values, the model's line, or the caller's memory.
-                let longest = model.limits.line + model.syntax.line_end().len();
-                if !scratch.was_well_formed() || scratch.needed() > longest {
-                    return Err(ConnectError::Options);
-                }
-                if scratch.needed() > self.command.len() {
-                    return Err(ConnectError::Memory);
-                }
+            match self.misfit(job, &about) {
+                Some(Misfit::Values) => return Err(ConnectError::Options),
+                Some(Misfit::Memory) => return Err(ConnectError::Memory),
+                None => {}
             }
         }
         Ok(())
@@ -758,6 +824,14 @@ impl<'a> Driver<'a> {
         self.pump();
         token
     }
+}
+
+/// Why a command cannot be written.
+enum Misfit {
+    /// A value, or the line, is not one that the model takes.
+    Values,
+    /// The memory of the command has no room for it.
+    Memory,
 }
 
 impl fmt::Debug for Driver<'_> {

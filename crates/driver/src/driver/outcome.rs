@@ -83,9 +83,8 @@ impl Driver<'_> {
                 (Err(_), _) | (Ok(()), None) => self.count_poll(),
                 (Ok(()), Some(1)) => {
                     self.polls = 0;
-                    // It logs in again by itself, and its word of that may have been lost.
                     if self.model.family == Family::EigenComm {
-                        self.topics.renew();
+                        self.subscribe_in_doubt();
                     }
                 }
                 (Ok(()), Some(2)) => self.fail(Why::NotConnected, Rung::Reconnect),
@@ -108,6 +107,19 @@ impl Driver<'_> {
             Ok(()) if self.reading == Some(1) => self.format = Format::Known { hex },
             Ok(()) | Err(Trouble::TimedOut) => self.count_poll(),
             Err(trouble) => self.published(Err(trouble)),
+        }
+    }
+
+    /// The module logs in again by itself, subscribes to nothing then, and its word of that may have been lost: to the noise that
+    /// has been seen since the last check, or to noise that left no trace, which is thought of seldom, since a broker sends what it
+    /// has retained for each subscription again.
+    fn subscribe_in_doubt(&mut self) {
+        const SELDOM: u8 = 8;
+        let (before, checks) = core::mem::replace(&mut self.checked, (self.stats, 0));
+        if self.stats != before || checks + 1 == SELDOM {
+            self.topics.renew_held();
+        } else {
+            self.checked.1 = checks + 1;
         }
     }
 

@@ -221,13 +221,13 @@ impl Driver<'_> {
                     Err(Trouble::Broker(Some(128)))
                 });
             }
-            (Report::Unsubscribed { id }, Some((Awaited::Unsubscribed, pending)))
+            (Report::Unsubscribed { id, ok }, Some((Awaited::Unsubscribed, pending)))
                 if names(pending.id, id) =>
             {
-                self.finish(Ok(()));
+                self.finish(if ok { Ok(()) } else { Err(Trouble::Unanswered) });
             }
-            (Report::Published { id, ok }, Some((Awaited::Published, pending)))
-                if names(pending.id, id) =>
+            (Report::Published { id, qos, ok }, Some((Awaited::Published, pending)))
+                if names(pending.id, id) && qos.is_none_or(|qos| qos == self.outbox.qos) =>
             {
                 // The packet may have reached the broker all the same.
                 self.finish(if ok { Ok(()) } else { Err(Trouble::Doubtful) });

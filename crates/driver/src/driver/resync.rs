@@ -89,7 +89,7 @@ impl Driver<'_> {
             }
             return true;
         }
-        let command = core::mem::take(&mut self.command);
+        let command = self.take_command_memory();
         let mut writer = Writer::new(self.model, command);
         self.language
             .write(Job::Probe, &self.about(None), &mut writer);

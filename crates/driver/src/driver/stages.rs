@@ -178,6 +178,7 @@ impl Driver<'_> {
         self.go(Stage::Online);
         self.online_since = Some(self.now);
         self.checked_at = self.now;
+        self.checked = (self.stats, 0);
         let again = core::mem::replace(&mut self.was_online, true);
         self.notes.push(if again {
             Note::Recovered

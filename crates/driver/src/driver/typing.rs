@@ -3,10 +3,10 @@
 use super::*;
 use crate::family::{Step, Writer};
 
-impl Driver<'_> {
+impl<'a> Driver<'a> {
     /// Types what is to be typed next, when something is.
     pub(super) fn pump(&mut self) {
-        while self.pending.is_none() && self.now >= self.free_at {
+        while self.pending.is_none() && self.now >= self.free_at && self.notes.has_room() {
             if self.resync.is_some() {
                 if !self.pump_resync() {
                     return;
@@ -19,7 +19,7 @@ impl Driver<'_> {
 
     /// When the next job is due.
     pub(super) fn next_job_at(&self) -> Option<Instant> {
-        let asks = self.query.is_some() && self.may_ask();
+        let asks = (self.query.is_some() || self.raw.is_some()) && self.may_ask();
         match self.stage {
             _ if asks => Some(self.now),
             Stage::Off => None,
@@ -45,6 +45,16 @@ impl Driver<'_> {
 
     /// Begins the next job; false when there is none.
     pub(super) fn type_next(&mut self) -> bool {
+        if let Some(Raw { len, patience }) = self.raw.take() {
+            let ask = Ask {
+                prompt: PromptAt::Nowhere,
+                patience,
+                report: None,
+                tolerant: false,
+            };
+            self.type_line(Job::Raw, ask, len);
+            return true;
+        }
         if let Some(query) = self.query.filter(|_| self.may_ask()) {
             return self.begin(Job::Query(query), None);
         }
@@ -79,10 +89,12 @@ impl Driver<'_> {
             if self.begin(Job::Prepare, None) {
                 return true;
             }
-            self.outbox.id = match self.outbox.qos {
-                QoS::AtMostOnce => 0,
-                _ => self.next_packet(),
-            };
+            if !self.outbox.repeats {
+                self.outbox.id = match self.outbox.qos {
+                    QoS::AtMostOnce => 0,
+                    _ => self.next_packet(),
+                };
+            }
             self.outbox.state = Sending::Typed;
             if !self.begin(Job::Publish, None) {
                 self.outbox.state = Sending::Nothing;
@@ -119,7 +131,7 @@ impl Driver<'_> {
             Job::Subscribe | Job::Unsubscribe => self.packet,
             _ => self.outbox.id,
         };
-        let command = core::mem::take(&mut self.command);
+        let command = self.take_command_memory();
         let mut writer = Writer::new(self.model, command);
         let step = if let Job::Query(query) = job {
             match self.language.question(self.model, query) {
@@ -162,6 +174,14 @@ impl Driver<'_> {
             Step::Cannot => self.fail(Why::Configuration, Rung::Reopen),
         }
         false
+    }
+
+    /// The memory of the command, to write in. A command of the caller's that waits there is not typed any more.
+    pub(super) fn take_command_memory(&mut self) -> &'a mut [u8] {
+        if self.raw.take().is_some() {
+            self.notes.push(Note::Done(Err(CommandFailure::TimedOut)));
+        }
+        core::mem::take(&mut self.command)
     }
 
     pub(super) fn type_line(&mut self, job: Job, ask: Ask, len: usize) {

@@ -9,7 +9,7 @@
 use super::quectel::logged_in;
 use super::{About, Ask, Awaited, Job, Language, PromptAt, Question, Report, Step, Way, Writer};
 use super::{OPEN, REPLY, ROUND_TRIP, ask, cellular, cellular_answer, cellular_question};
-use super::{ends_data, is_any, packet_id};
+use super::{ends_data, is_any, is_of_another_client, packet_id, packet_result};
 use crate::api::{PublishError, Query, Tls, TlsError};
 use core::time::Duration;
 use dialect::{Form, Line, Model, Value, eigencomm as e, network};
@@ -195,6 +195,9 @@ impl Language for EigenComm {
     }
 
     fn report<'l>(&self, _: &Model, text: &'l [u8], _: bool) -> Report<'l> {
+        if is_of_another_client(text, b"+ECMT") {
+            return Report::Other;
+        }
         if let Some(values) = e::RECV.parse(text) {
             return Report::Message {
                 topic: values.text(2),
@@ -219,12 +222,16 @@ impl Language for EigenComm {
             return Report::Subscribed { id, ok };
         }
         if let Some(values) = e::PUB.parse(text) {
-            let (id, ok) = (packet_id(&values, 1), values.int(2) == Some(0));
-            return Report::Published { id, ok };
+            return match packet_result(&values) {
+                Some((id, ok)) => Report::Published { id, qos: None, ok },
+                None => Report::Other,
+            };
         }
         if let Some(values) = e::UNS.parse(text) {
-            let id = packet_id(&values, 1);
-            return Report::Unsubscribed { id };
+            return match packet_result(&values) {
+                Some((id, ok)) => Report::Unsubscribed { id, ok },
+                None => Report::Other,
+            };
         }
         if is_any(&[&e::CLOSE, &e::DISC], text) {
             Report::Released

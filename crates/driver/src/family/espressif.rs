@@ -236,13 +236,15 @@ impl Language for Espressif {
             };
         }
         let says = |lines: &[&Line]| is_any(lines, text);
+        let published = |ok| Report::Published {
+            id: None,
+            qos: None,
+            ok,
+        };
         if says(&[&esp::PUB_OK]) {
-            Report::Published { id: None, ok: true }
+            published(true)
         } else if says(&[&esp::PUB_FAIL]) {
-            Report::Published {
-                id: None,
-                ok: false,
-            }
+            published(false)
         } else if says(&[&esp::DISCONNECTED]) {
             Report::Closed
         } else if says(&[&esp::WIFI_DISCONNECT]) {

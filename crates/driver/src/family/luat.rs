@@ -6,7 +6,7 @@
 use super::{About, Ask, Awaited, Job, Language, PromptAt, Question, Report, Step, Way, Writer};
 use super::{FileName, is_any, read};
 use super::{OPEN, REPLY, ROUND_TRIP, ask, cellular, cellular_answer, cellular_question};
-use crate::api::{PublishError, Query};
+use crate::api::{PublishError, QoS, Query};
 use core::time::Duration;
 use dialect::{Form, Line, Model, Value, luat, network};
 
@@ -211,6 +211,11 @@ impl Language for Luat {
             };
         }
         let says = |lines: &[&Line]| is_any(lines, text);
+        let published = |qos| Report::Published {
+            id: None,
+            qos: Some(qos),
+            ok: true,
+        };
         if says(&[&luat::CONNECT_OK, &luat::CONNECT_OK_MUX]) {
             Report::Opened(true)
         } else if says(&[
@@ -224,9 +229,11 @@ impl Language for Luat {
         } else if says(&[&luat::SUBACK]) {
             Report::Subscribed { id: None, ok: true }
         } else if says(&[&luat::UNSUBACK]) {
-            Report::Unsubscribed { id: None }
-        } else if says(&[&luat::PUBACK, &luat::PUBCOMP]) {
-            Report::Published { id: None, ok: true }
+            Report::Unsubscribed { id: None, ok: true }
+        } else if says(&[&luat::PUBACK]) {
+            published(QoS::AtLeastOnce)
+        } else if says(&[&luat::PUBCOMP]) {
+            published(QoS::ExactlyOnce)
         } else if says(&[&luat::CLOSED]) {
             Report::Closed
         } else if says(&[

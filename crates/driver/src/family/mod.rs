@@ -202,9 +202,13 @@ pub(crate) enum Report<'l> {
     /// The answer to SUBSCRIBE.
     Subscribed { id: Option<u16>, ok: bool },
     /// The answer to UNSUBSCRIBE.
-    Unsubscribed { id: Option<u16> },
-    /// The message's way has ended.
-    Published { id: Option<u16>, ok: bool },
+    Unsubscribed { id: Option<u16>, ok: bool },
+    /// The message's way has ended; of a message with this quality, when the report is of one quality alone.
+    Published {
+        id: Option<u16>,
+        qos: Option<QoS>,
+        ok: bool,
+    },
     /// The connection that the host closed is closed.
     Released,
     /// A message.
@@ -588,6 +592,25 @@ fn is_any(lines: &[&Line], text: &[u8]) -> bool {
 /// The packet identifier at this place.
 fn packet_id(values: &Values<'_>, place: usize) -> Option<u16> {
     u16::try_from(values.int(place)?).ok()
+}
+
+/// Reads the result of a packet in a report `…: <id>,<msgID>,<result>`: `None` when it is only sent once more.
+// Source: BC26 AN §3.2.6 to §3.2.8: 0 acknowledged, 1 sent again, 2 failed.
+fn packet_result(values: &Values<'_>) -> Option<(Option<u16>, bool)> {
+    match values.int(2) {
+        Some(1) => None,
+        result => Some((packet_id(values, 1), result == Some(0))),
+    }
+}
+
+/// Is it a report of a client that is not ours, the first? What used the module before may have left one connected.
+fn is_of_another_client(text: &[u8], prefix: &[u8]) -> bool {
+    text.starts_with(prefix)
+        && text
+            .split(|&byte| byte == b':')
+            .nth(1)
+            .and_then(|values| values.trim_ascii_start().first())
+            .is_some_and(|client| matches!(client, b'1'..=b'9'))
 }
 
 /// Has it a byte that ends data mode?

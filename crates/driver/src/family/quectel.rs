@@ -3,7 +3,7 @@
 use super::{
     About, Ask, Awaited, Format, Job, Language, PromptAt, Question, Report, Step, Way, Writer,
 };
-use super::{FileName, ends_data, is_any, packet_id, read};
+use super::{FileName, ends_data, is_any, is_of_another_client, packet_id, packet_result, read};
 use super::{OPEN, REPLY, ROUND_TRIP, ask, cellular, cellular_answer, cellular_question};
 use crate::api::{PublishError, Query};
 use core::time::Duration;
@@ -259,7 +259,7 @@ impl Language for Quectel {
     }
 
     fn report<'l>(&self, model: &Model, text: &'l [u8], is_cut: bool) -> Report<'l> {
-        if is_of_another_client(text) {
+        if is_of_another_client(text, b"+QMT") {
             return Report::Other;
         }
         if let Some(values) = read(&q::RECV_LEN, text, is_cut) {
@@ -310,17 +310,20 @@ impl Language for Quectel {
                 _ => Report::Subscribed { id, ok: false },
             };
         }
-        // Three numbers: an answer; and what a subscription, that nobody answered, has in its place.
         if let Some(values) = [&q::PUB, &q::PUBEX]
             .iter()
             .find_map(|line| line.parse(text))
         {
-            let (id, ok) = (packet_id(&values, 1), values.int(2) == Some(0));
-            return Report::Published { id, ok };
+            return match packet_result(&values) {
+                Some((id, ok)) => Report::Published { id, qos: None, ok },
+                None => Report::Other,
+            };
         }
         if let Some(values) = q::UNS.parse(text) {
-            let id = packet_id(&values, 1);
-            return Report::Unsubscribed { id };
+            return match packet_result(&values) {
+                Some((id, ok)) => Report::Unsubscribed { id, ok },
+                None => Report::Other,
+            };
         }
         if is_any(&[&q::CLOSE, &q::DISC], text) {
             Report::Released
@@ -403,16 +406,6 @@ impl Language for Quectel {
         // Inferred, as the module's minute is.
         Some(Duration::from_secs(60))
     }
-}
-
-/// Is it a report of a client that is not ours? There are six, and what used the module before may have left one connected.
-fn is_of_another_client(text: &[u8]) -> bool {
-    text.starts_with(b"+QMT")
-        && text
-            .split(|&byte| byte == b':')
-            .nth(1)
-            .and_then(|values| values.trim_ascii_start().first())
-            .is_some_and(|client| matches!(client, b'1'..=b'5'))
 }
 
 /// Is the file there? If not: delete it and upload it, which tells its checksum. Then it is named in the TLS context.
