@@ -185,6 +185,23 @@ pub const CWJAP: Line = Line::new(
     ],
     "The access point.",
 );
+/// `+CWJAP:"<ssid>","<bssid>",<channel>,<rssi>,…`, as firmware before 2.2 has it
+pub const CWJAP_OLDER: Line = Line::new(
+    "+CWJAP (older)",
+    &[
+        Lit("+CWJAP:"),
+        Quoted("ssid"),
+        Lit(","),
+        Quoted("bssid"),
+        Lit(","),
+        Int("channel"),
+        Lit(","),
+        Int("rssi"),
+        Lit(","),
+        Bare("more"),
+    ],
+    "The same with fewer values behind the signal.",
+);
 /// `+CWJAP:<error code>`
 pub const CWJAP_FAILED: Line = Line::new(
     "+CWJAP (failed)",

@@ -105,6 +105,19 @@ pub const SUB: Line = Line::new(
     ],
     "result 0: value is the QoS granted to each topic, 128 refused.",
 );
+/// `+QMTSUB: <id>,<msgid>,<result>`
+pub const SUB_FAILED: Line = Line::new(
+    "+QMTSUB (failed)",
+    &[
+        Lit("+QMTSUB: "),
+        Int("tcpconnectID"),
+        Lit(","),
+        Int("msgID"),
+        Lit(","),
+        Int("result"),
+    ],
+    "2: not sent, or not answered.",
+);
 /// `+QMTUNS: <id>,<msgid>,<result>`
 pub const UNS: Line = Line::new(
     "+QMTUNS",

@@ -2,6 +2,9 @@
 //!
 //! Each byte is looked at once, whatever the slicing. A report that tells its payload's length is read by that length, so a
 //! payload may hold line ends, prompts and final results. A line that is longer than the memory is cut and says by how much.
+//!
+//! Such a report ends with a line end like all others; that its bytes are neither too many nor too few is seen there. Firmware that
+//! leaves it out is understood when nothing follows at once.
 
 use dialect::Line;
 
@@ -54,6 +57,20 @@ impl<'a> Lines<'a> {
         !self.done && self.len > 0
     }
 
+    /// Has the line as many bytes as it says, and lacks its line end alone? A payload that ends with one may be a shorter payload
+    /// that took it up.
+    // Source: PontusO/EspATMQTT, EspATMQTT.cpp, process: +MQTTSUBRECV without a line end.
+    pub(crate) fn is_unended(&self, sized: &[&Line]) -> bool {
+        self.is_partial()
+            && !matches!(self.text().last(), Some(b'\r' | b'\n'))
+            && self.expected.or_else(|| self.length(sized)) == Some(self.len)
+    }
+
+    /// Takes it as it is.
+    pub(crate) fn end(&mut self) -> Found {
+        self.finish()
+    }
+
     /// Gives the line up that awaits its rest; returns how many bytes of it there were.
     pub(crate) fn abandon(&mut self) -> usize {
         let len = core::mem::take(&mut self.len);
@@ -88,7 +105,9 @@ impl<'a> Lines<'a> {
             }
             if self.len == 0 {
                 match rest[0] {
-                    b'\r' | b'\n' | b' ' => {
+                    // Besides line ends, and the space behind a prompt: what a UART hears while its other end gets power.
+                    // Source: 256dpi/arduino-mqtt issue 188: 0xFF before the first line.
+                    b'\r' | b'\n' | b' ' | 0 | 0xff => {
                         used += 1;
                         continue;
                     }
@@ -106,7 +125,7 @@ impl<'a> Lines<'a> {
                 break;
             }
             // Asked at its first line end, or when it fills the memory: by then a header is whole.
-            let total = sized.iter().find_map(|line| line.length(self.text()));
+            let total = self.length(sized);
             match total {
                 Some(total) if total < self.len => {
                     return (used, Found::Damaged(self.abandon()));
@@ -120,6 +139,11 @@ impl<'a> Lines<'a> {
             }
         }
         (used, Found::Nothing)
+    }
+
+    /// How long the line says it is, as far as it has come.
+    fn length(&self, sized: &[&Line]) -> Option<usize> {
+        sized.iter().find_map(|line| line.length(self.text()))
     }
 
     fn stored(&self) -> usize {
@@ -212,6 +236,14 @@ mod tests {
         assert_eq!(
             lines(&[b"12345678901\r\n\r\nOK\r\n"], 10),
             ["11 bytes lost", "OK"]
+        );
+    }
+
+    #[test]
+    fn noise_before_a_line_is_no_part_of_it() {
+        assert_eq!(
+            lines(&[b"\0\0\r\n\xff\xffRDY\r\n\0APP RDY\r\n"], 64),
+            ["RDY", "APP RDY"]
         );
     }
 

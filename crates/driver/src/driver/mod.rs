@@ -22,6 +22,8 @@ use instant::Instant;
 
 /// A report whose rest does not come is given up after so long.
 const STALLED: Duration = Duration::from_secs(2);
+/// A report of which the line end alone does not come is taken after so long. When it comes later it is an empty line.
+const UNENDED: Duration = Duration::from_millis(200);
 
 /// One module at the other end of a serial port.
 pub struct Driver<'a> {
@@ -76,6 +78,8 @@ pub struct Driver<'a> {
     climb: Option<Climb>,
     /// The module has started anew: it is set up from its echo on.
     fresh: bool,
+    /// When it said so.
+    started_at: Option<Instant>,
 
     notes: Notes,
     held: Option<Held>,
@@ -93,6 +97,8 @@ enum Stage {
     Pin,
     Apn,
     Registration,
+    /// The same in 2G and 3G.
+    OlderRegistration,
     Attached,
     Attach,
     Provision(u8),
@@ -305,6 +311,7 @@ impl<'a> Driver<'a> {
             checked: (Stats::default(), 0),
             climb: None,
             fresh: false,
+            started_at: None,
             notes: Notes::default(),
             held: None,
             stats: Stats::default(),
@@ -591,9 +598,15 @@ impl<'a> Driver<'a> {
     /// Time has come.
     pub fn advance(&mut self, now: Instant) {
         self.now = now;
-        if self.lines.is_partial() && now >= self.last_byte + STALLED {
-            let bytes = self.lines.abandon();
-            self.damaged(bytes);
+        if self.stalled_at().is_some_and(|at| now >= at) {
+            if self.lines.is_unended(self.language.sized())
+                && let Found::Line { missing } = self.lines.end()
+            {
+                self.line(missing);
+            } else {
+                let bytes = self.lines.abandon();
+                self.damaged(bytes);
+            }
         }
         if let Some(pending) = self.pending
             && now >= pending.deadline
@@ -605,7 +618,7 @@ impl<'a> Driver<'a> {
 
     /// When [`Driver::advance`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let stalled = self.lines.is_partial().then(|| self.last_byte + STALLED);
+        let stalled = self.stalled_at();
         let next = if let Some(pending) = &self.pending {
             Some(pending.deadline)
         } else if let Some(resync) = &self.resync {
@@ -614,6 +627,16 @@ impl<'a> Driver<'a> {
             self.next_job_at().map(|at| at.max(self.free_at))
         };
         [stalled, next].into_iter().flatten().min()
+    }
+
+    /// When the rest of a line is waited for no more.
+    fn stalled_at(&self) -> Option<Instant> {
+        let patience = if self.lines.is_unended(self.language.sized()) {
+            UNENDED
+        } else {
+            STALLED
+        };
+        self.lines.is_partial().then(|| self.last_byte + patience)
     }
 
     /// What is to be written to the serial port next; call [`Driver::transmitted`] with how much of it was.
@@ -666,7 +689,10 @@ impl<'a> Driver<'a> {
 
     /// What has happened.
     pub fn poll_event(&mut self) -> Option<Event<'_>> {
-        if let Some(note) = self.notes.pop() {
+        // What a line held came before what followed from it.
+        if self.held.is_none()
+            && let Some(note) = self.notes.pop()
+        {
             return Some(match note {
                 Note::Connected => Event::Connected,
                 Note::Disconnected => Event::Disconnected,
@@ -697,7 +723,7 @@ impl<'a> Driver<'a> {
             Held::Line => Event::Line(text),
             Held::Answer(query) => {
                 let question = self.language.question(self.model, query)?;
-                Event::Answer(query, question.answer(query, text)?)
+                Event::Answer(query, question.answer(query, text.trim_ascii_end())?)
             }
         })
     }

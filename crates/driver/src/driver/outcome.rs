@@ -79,7 +79,9 @@ impl Driver<'_> {
             Job::Prepare => self.prepared(result),
             Job::Subscribe | Job::Unsubscribe => self.answered(pending, result),
             Job::Status => match (result, self.reading) {
-                // Its answer may have been lost before its `OK`.
+                // Its answer may have been lost before its `OK`; twice, there is none.
+                // Source: BG95 MQTT AN §3.2.4: `OK` alone when nothing is open.
+                (Ok(()), None) if self.polls > 0 => self.fail(Why::NotConnected, Rung::Reopen),
                 (Err(_), _) | (Ok(()), None) => self.count_poll(),
                 (Ok(()), Some(1)) => {
                     self.polls = 0;

@@ -4,6 +4,9 @@ use super::*;
 use crate::family::{Report, is_registration_report};
 use dialect::{basic, wire};
 
+/// From the first report of a start to the last.
+// Source: TinyGSM issue 157 and zephyr pull request 93052: APP RDY some seconds after RDY, on a BG95.
+const START: Duration = Duration::from_secs(30);
 /// When `OK` has come and the prompt behind it has not.
 const PROMPT: Duration = Duration::from_secs(2);
 
@@ -19,18 +22,21 @@ impl Driver<'_> {
 
     pub(super) fn read_line(&mut self, line: &mut [u8], missing: usize, model: &'static Model) {
         let typed = self.command[..self.typed].trim_ascii_end();
-        if missing == 0 && self.pending.is_some() && &*line == typed {
+        let is_awaited = self.pending.is_some() || self.resync.is_some();
+        if missing == 0 && is_awaited && &*line == typed {
             // Echo.
             return;
         }
+        // Source: openLuat/luatos-doc-pool, 20240724_air780ep_at_tcp.md: `+CEREG: 0,1 `. What tells its length may end with spaces of its own.
+        let text = line.trim_ascii_end();
         let result = if missing == 0 {
-            final_result(line)
+            final_result(text)
         } else {
             None
         };
         let is_probe = self
             .language
-            .answer(Job::Probe, &self.about(None), line)
+            .answer(Job::Probe, &self.about(None), text)
             .is_some();
         let asked_by_user = self.is_raw() && self.is_named_as_typed(line);
         if self.resync.is_some() {
@@ -41,10 +47,17 @@ impl Driver<'_> {
             return self.is_behind();
         } else if let Some(result) = result {
             return self.final_result(result);
+        } else if self.is_raw()
+            && let Some(result) = in_place_of_final_result(text)
+        {
+            self.held = Some(Held::Line);
+            return self.final_result(result);
         }
         if let Some(pending) = self.pending
             && missing == 0
-            && self.take_answer(pending, line)
+            && [&*line, line.trim_ascii_end()]
+                .into_iter()
+                .any(|line| self.take_answer(pending, line))
         {
             return;
         }
@@ -215,10 +228,10 @@ impl Driver<'_> {
             (Report::Subscribed { id, ok }, Some((Awaited::Subscribed, pending)))
                 if names(pending.id, id) =>
             {
-                self.finish(if ok {
-                    Ok(())
-                } else {
-                    Err(Trouble::Broker(Some(128)))
+                self.finish(match ok {
+                    Some(true) => Ok(()),
+                    Some(false) => Err(Trouble::Broker(Some(128))),
+                    None => Err(Trouble::Unanswered),
                 });
             }
             (Report::Unsubscribed { id, ok }, Some((Awaited::Unsubscribed, pending)))
@@ -235,7 +248,13 @@ impl Driver<'_> {
             (Report::Released, Some((Awaited::Released, _))) => self.finish(Ok(())),
             (Report::Closed, _) => self.closed(),
             (Report::BearerLost, _) => self.bearer_lost(),
-            (Report::Booted, _) => self.booted(),
+            (Report::Booted, _) => {
+                self.started_at = Some(self.now);
+                self.booted();
+            }
+            (Report::Ready, _) if self.started_at.is_none_or(|at| self.now > at + START) => {
+                self.booted();
+            }
             // A question that is thrown away is not answered.
             (Report::Busy, _) if self.resync.is_some() => {
                 self.questions = self.questions.saturating_sub(1);
@@ -345,6 +364,16 @@ fn final_result(line: &[u8]) -> Option<Result<(), Option<u16>>> {
     let code = basic::CME_ERROR_WORDS.parse(line)?.text(0);
     let code = wire::parse_int(code).and_then(|code| u16::try_from(code).ok());
     Some(Err(code))
+}
+
+/// A line that some commands end with, where others have their final result.
+fn in_place_of_final_result(line: &[u8]) -> Option<Result<(), Option<u16>>> {
+    // Source: Luat AT manual, GPRS/CIPSHUT, CIPCLOSE and Configuration/CPOWD; EC616S firmware, NRB; V.250 §5.7.1; 3GPP TS 27.005 §3.2.5.
+    match line {
+        b"SHUT OK" | b"CLOSE OK" | b"NORMAL POWER DOWN" | b"REBOOTING" => Some(Ok(())),
+        b"NO CARRIER" | b"NO DIALTONE" | b"NO ANSWER" | b"BUSY" => Some(Err(None)),
+        _ => line.starts_with(b"+CMS ERROR: ").then_some(Err(None)),
+    }
 }
 
 /// Where `part` stands in `line`, of which it is a slice.

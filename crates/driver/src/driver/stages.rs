@@ -49,8 +49,12 @@ impl Driver<'_> {
             }
             (Stage::Sim, Some(2 | 3)) => self.fail(Why::SimLocked, Rung::Reopen),
             (Stage::Sim, _) => self.poll_again(Duration::from_secs(1)),
-            (Stage::Registration, Some(1 | 5)) => self.go(Stage::Attached),
-            (Stage::Registration, _) => self.poll_again(Duration::from_secs(2)),
+            (Stage::Registration | Stage::OlderRegistration, Some(1 | 5)) => {
+                self.go(Stage::Attached);
+            }
+            // Without a wait: which of the two networks it is in is not known.
+            (Stage::Registration, _) => self.stage = Stage::OlderRegistration,
+            (Stage::OlderRegistration, _) => self.next_of_stage(),
             (Stage::Attached, Some(1)) => self.go(Stage::Provision(0)),
             (Stage::Provision(_), reading) => {
                 // What says nothing of a file leaves it where it was; a file that is not there is answered by an error alone.
@@ -103,6 +107,8 @@ impl Driver<'_> {
             (Job::Configure(_) | Job::Provision(_) | Job::Apn, Trouble::Refused(_)) => {
                 self.fail(Why::Configuration, Rung::Reopen);
             }
+            // It may have come up meanwhile, and to activate it twice is refused: its state is asked first.
+            (Job::Bearer(_), _) => self.poll_again(Duration::ZERO),
             // No final result: the same again, once the module is understood again.
             _ => self.count_poll(),
         }
@@ -112,7 +118,7 @@ impl Driver<'_> {
     pub(super) fn limit(&self) -> (u16, Why, Rung) {
         match self.stage {
             Stage::Sim => (30, Why::Sim, Rung::Radio),
-            Stage::Registration => (90, Why::NotRegistered, Rung::Radio),
+            Stage::Registration | Stage::OlderRegistration => (90, Why::NotRegistered, Rung::Radio),
             Stage::Attached => (60, Why::NoBearer, Rung::Radio),
             Stage::Bearer(_) => (30, Why::NoBearer, Rung::Reactivate),
             Stage::Subscribe | Stage::Online => (2, Why::Unanswered, Rung::Reopen),
@@ -139,6 +145,10 @@ impl Driver<'_> {
     pub(super) fn next_of_stage(&mut self) {
         match &mut self.stage {
             Stage::Bearer(step) | Stage::Configure(step) | Stage::Provision(step) => *step += 1,
+            Stage::OlderRegistration => {
+                self.stage = Stage::Registration;
+                self.poll_again(Duration::from_secs(2));
+            }
             _ => self.after_stage(),
         }
     }
@@ -153,7 +163,7 @@ impl Driver<'_> {
             Stage::Echo | Stage::Sim | Stage::Apn | Stage::Leave | Stage::Attached => {
                 Stage::Provision(0)
             }
-            Stage::Registration | Stage::Attach => Stage::Attached,
+            Stage::Registration | Stage::OlderRegistration | Stage::Attach => Stage::Attached,
             Stage::Provision(_) => {
                 self.is_set_up = true;
                 Stage::Close
@@ -203,6 +213,7 @@ impl Stage {
             Self::Pin => Job::Pin,
             Self::Apn => Job::Apn,
             Self::Registration => Job::Registration,
+            Self::OlderRegistration => Job::OlderRegistration,
             Self::Attached => Job::Attached,
             Self::Attach => Job::Attach,
             Self::Provision(step) => Job::Provision(step),

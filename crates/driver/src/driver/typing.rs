@@ -3,6 +3,9 @@
 use super::*;
 use crate::family::{Step, Writer};
 
+/// Before a question is asked again that was not answered.
+const AGAIN: Duration = Duration::from_secs(1);
+
 impl<'a> Driver<'a> {
     /// Types what is to be typed next, when something is.
     pub(super) fn pump(&mut self) {
@@ -24,8 +27,7 @@ impl<'a> Driver<'a> {
             _ if asks => Some(self.now),
             Stage::Off => None,
             Stage::Online if self.has_work() => Some(self.now),
-            Stage::Online => (!self.is(Mutant::NeverChecks))
-                .then(|| self.checked_at + self.options.patience.check),
+            Stage::Online => (!self.is(Mutant::NeverChecks)).then(|| self.check_at()),
             _ => Some(self.wait_until),
         }
     }
@@ -37,6 +39,16 @@ impl<'a> Driver<'a> {
                 self.stage,
                 Stage::Resetting | Stage::Echo | Stage::Waiting(Rung::Reset)
             )
+    }
+
+    /// When an idle module is asked whether it is still logged in; soon, when its last answer was none.
+    fn check_at(&self) -> Instant {
+        let patience = if self.polls > 0 {
+            AGAIN
+        } else {
+            self.options.patience.check
+        };
+        self.checked_at + patience
     }
 
     pub(super) fn has_work(&self) -> bool {
@@ -103,7 +115,7 @@ impl<'a> Driver<'a> {
             }
             return true;
         }
-        if self.now >= self.checked_at + self.options.patience.check {
+        if self.now >= self.check_at() {
             self.checked_at = self.now;
             return self.begin(Job::Status, None);
         }

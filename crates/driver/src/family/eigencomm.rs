@@ -218,7 +218,8 @@ impl Language for EigenComm {
         }
         if let Some(values) = e::SUB.parse(text) {
             // A refusal of the server cannot be told from its consent: the value is the number of topics.
-            let (id, ok) = (packet_id(&values, 1), values.int(2) == Some(0));
+            let id = packet_id(&values, 1);
+            let ok = (values.int(2) == Some(0)).then_some(true);
             return Report::Subscribed { id, ok };
         }
         if let Some(values) = e::PUB.parse(text) {
@@ -237,11 +238,9 @@ impl Language for EigenComm {
             Report::Released
         } else if is_any(&[&e::STAT], text) {
             Report::Closed
-        } else if is_any(&[&e::CGEV_NW_DEACT], text) {
-            Report::BearerLost
         } else if is_any(&[&e::BOOT_POWER, &e::BOOT_SOFTWARE], text) {
             Report::Booted
-        } else if is_any(&[&e::CGEV_ACT, &e::CSCON, &e::REBOOTING], text) {
+        } else if is_any(&[&e::CSCON, &e::REBOOTING], text) {
             Report::Other
         } else {
             super::cellular_report(text)

@@ -251,7 +251,8 @@ impl Language for Espressif {
             Report::BearerLost
         } else if says(&[&esp::READY]) {
             Report::Booted
-        } else if says(&[&esp::BUSY]) {
+        } else if says(&[&esp::BUSY]) || text == b"busy s..." {
+            // Source: ESP8266 AT before 2.0: s while it sends, p while it processes.
             Report::Busy
         } else if says(&[
             &esp::CONNECTED,
@@ -276,7 +277,10 @@ impl Language for Espressif {
             command.replies.first().copied()
         };
         Some(match query {
-            Query::Signal => Question::new("+CWJAP", Form::Read, &esp::CWJAP, 3),
+            // Source: JAndrassy/WiFiEspAT issue 58: `+CWJAP:"…","7c:8b:ca:3e:d7:5b",11,-55,0`.
+            Query::Signal => {
+                Question::new("+CWJAP", Form::Read, &esp::CWJAP, 3).or(&esp::CWJAP_OLDER)
+            }
             Query::Imei => Question::new("+CIPSTAMAC", Form::Read, replies("+CIPSTAMAC")?, 0),
             Query::Firmware => Question::new("+GMR", Form::Execute, &esp::VERSION, 0),
             Query::Time => Question::new("+CIPSNTPTIME", Form::Read, &esp::SNTPTIME, 0),

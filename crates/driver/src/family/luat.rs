@@ -227,7 +227,10 @@ impl Language for Luat {
         } else if says(&[&luat::CONNACK_OK]) {
             Report::LoggedIn(Ok(()))
         } else if says(&[&luat::SUBACK]) {
-            Report::Subscribed { id: None, ok: true }
+            Report::Subscribed {
+                id: None,
+                ok: Some(true),
+            }
         } else if says(&[&luat::UNSUBACK]) {
             Report::Unsubscribed { id: None, ok: true }
         } else if says(&[&luat::PUBACK]) {
@@ -236,24 +239,11 @@ impl Language for Luat {
             published(QoS::ExactlyOnce)
         } else if says(&[&luat::CLOSED]) {
             Report::Closed
-        } else if says(&[
-            &luat::CGEV_NW_DEACT,
-            &luat::CGEV_ME_DEACT,
-            &luat::CGEV_DETACH,
-        ]) {
-            Report::BearerLost
         } else if says(&[&luat::RDY]) {
             Report::Booted
         } else if says(&[&luat::MSUB_CACHED, &luat::MSUB_HEX]) {
             Report::Misconfigured
-        } else if says(&[
-            &luat::PUBREC,
-            &luat::STATE,
-            &luat::MODE_LTE,
-            &luat::E_UTRAN,
-            &luat::CGEV_ACT,
-            &luat::NITZ,
-        ]) {
+        } else if says(&[&luat::PUBREC, &luat::STATE]) {
             Report::Other
         } else {
             super::cellular_report(text)

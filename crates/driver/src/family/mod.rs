@@ -7,6 +7,7 @@ mod quectel;
 
 use crate::api::{Answer, Options, PublishError, QoS, Query, Tls, TlsError};
 use core::time::Duration;
+use dialect::model::Bearer;
 use dialect::{Family, Form, Line, Model, Value, Values, command, network};
 
 /// What the driver types next.
@@ -24,6 +25,8 @@ pub(crate) enum Job {
     Pin,
     /// Is the module registered? `<stat>`.
     Registration,
+    /// The same in 2G and 3G, where a module has them. A module that 4G refuses may be taken there.
+    OlderRegistration,
     /// Is it attached? 1 yes.
     Attached,
     /// Attach.
@@ -199,8 +202,8 @@ pub(crate) enum Report<'l> {
     Opened(bool),
     /// The login: `Err` with the code of CONNACK, when there is one.
     LoggedIn(Result<(), Option<u8>>),
-    /// The answer to SUBSCRIBE.
-    Subscribed { id: Option<u16>, ok: bool },
+    /// The answer to SUBSCRIBE; `None`: there was none.
+    Subscribed { id: Option<u16>, ok: Option<bool> },
     /// The answer to UNSUBSCRIBE.
     Unsubscribed { id: Option<u16>, ok: bool },
     /// The message's way has ended; of a message with this quality, when the report is of one quality alone.
@@ -223,6 +226,8 @@ pub(crate) enum Report<'l> {
     BearerLost,
     /// The module has started anew.
     Booted,
+    /// It has, and may have said so before.
+    Ready,
     /// A message in a form that was not asked for: a setting did not reach the module as it was typed.
     Misconfigured,
     /// It took no notice of what was typed: a command runs.
@@ -472,6 +477,9 @@ fn cellular(job: Job, about: &About<'_>, line: &mut Writer<'_>) -> Step {
             None => Step::Done,
         },
         Job::Registration => ask(line.command("+CEREG", Form::Read, &[]), quick.tolerant()),
+        // Source: SeeedJP/WioLTEforArduino issues 5 and 34 (EC21): both are asked, CGREG for 2G and 3G, CEREG for 4G.
+        Job::OlderRegistration if about.model.bearer == Bearer::NbIot => Step::Skip,
+        Job::OlderRegistration => ask(line.command("+CGREG", Form::Read, &[]), quick.tolerant()),
         Job::Attached => ask(line.command("+CGATT", Form::Read, &[]), quick.tolerant()),
         // Source: 3GPP leaves it open; BC26 AT and EC2x AT: 140 s and 85 s at most.
         Job::Attach => ask(
@@ -494,7 +502,7 @@ fn cellular(job: Job, about: &About<'_>, line: &mut Writer<'_>) -> Step {
 /// Reads the answers that 3GPP TS 27.007 describes.
 fn cellular_answer(job: Job, text: &[u8]) -> Option<i64> {
     match job {
-        Job::Probe => dialect::basic::IPR_READ.parse(text)?.int(0),
+        Job::Probe => text.starts_with(b"+IPR:").then_some(0),
         Job::Sim => match network::CPIN.parse(text)?.text(0) {
             b"READY" => Some(1),
             b"SIM PIN" => Some(2),
@@ -502,6 +510,10 @@ fn cellular_answer(job: Job, text: &[u8]) -> Option<i64> {
             _ => Some(0),
         },
         Job::Registration => [&network::CEREG_READ, &network::CEREG_READ_AT]
+            .iter()
+            .find_map(|line| line.parse(text))?
+            .int(1),
+        Job::OlderRegistration => [&network::CGREG_READ, &network::CGREG_READ_AT]
             .iter()
             .find_map(|line| line.parse(text))?
             .int(1),
@@ -523,14 +535,57 @@ const fn cellular_question(query: Query) -> Option<Question> {
     })
 }
 
-/// The reports of the network that 3GPP TS 27.007 describes.
+/// The reports that 3GPP TS 27.007 and 27.005 describe, of whichever family, and those that all vendors have.
 fn cellular_report(text: &[u8]) -> Report<'_> {
-    if is_registration_report(text) || network::CPIN.parse(text).is_some() {
-        Report::Other
-    } else {
-        Report::Unknown
+    if is_registration_report(text) || HARMLESS.iter().any(|name| text.starts_with(name)) {
+        return Report::Other;
+    }
+    match deactivated(text) {
+        Some(cid) if cid == BEARER => Report::BearerLost,
+        Some(_) => Report::Other,
+        None if text == b"+CGEV: ME DETACH" || text == b"+CGEV: NW DETACH" => Report::BearerLost,
+        None if text.starts_with(b"+CGEV: ") => Report::Other,
+        None => Report::Unknown,
     }
 }
+
+/// The context that MQTT uses. The network has others for itself: that of voice comes and goes as it likes.
+pub(crate) const BEARER: i64 = 1;
+
+/// Which context is gone, of `+CGEV: NW PDN DEACT 1`: some firmware has a reason behind it, and some the context's type before it.
+// Source: 3GPP TS 27.007 §10.1.19.
+fn deactivated(text: &[u8]) -> Option<i64> {
+    let rest = [b"+CGEV: NW PDN DEACT ", b"+CGEV: ME PDN DEACT "]
+        .iter()
+        .find_map(|name| text.strip_prefix(*name))?;
+    let digits = rest.split(|byte| !byte.is_ascii_digit()).next()?;
+    dialect::wire::parse_int(digits)
+}
+
+/// What is said of SIM, clock, network mode, calls and short messages, and nothing follows from it.
+// Source: 3GPP TS 27.007 §7.18, §8.41 (+CTZV, +CTZE), 27.005 §3.4.1 (+CMTI, +CMT); Quectel EC2x AT table 24 (+QIND, +QUSIM);
+// Luat AT manual, Network_service (^MODE, +NITZ, +E_UTRAN Service), and logs of its boot loader. Inferred: those of SIMCom's firmware
+// (*PSUTTZ, DST, Call Ready, SMS Ready), whose commands Luat's are made after.
+const HARMLESS: &[&[u8]] = &[
+    b"+CPIN: ",
+    b"+CTZV:",
+    b"+CTZE:",
+    b"+CTZDST:",
+    b"*PSUTTZ:",
+    b"DST:",
+    b"+NITZ:",
+    b"^MODE:",
+    b"^boot.rom",
+    b"+E_UTRAN Service",
+    b"+QIND: ",
+    b"+CMTI: ",
+    b"+CMT: ",
+    b"RING",
+    b"Call Ready",
+    b"SMS Ready",
+    b"NORMAL POWER DOWN",
+    b"POWERED DOWN",
+];
 
 /// Is it a report of the registration? The answer to the query has another number of values.
 pub(crate) fn is_registration_report(text: &[u8]) -> bool {

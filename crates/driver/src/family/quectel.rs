@@ -3,12 +3,12 @@
 use super::{
     About, Ask, Awaited, Format, Job, Language, PromptAt, Question, Report, Step, Way, Writer,
 };
+use super::{BEARER, OPEN, REPLY, ROUND_TRIP, ask, cellular, cellular_answer, cellular_question};
 use super::{FileName, ends_data, is_any, is_of_another_client, packet_id, packet_result, read};
-use super::{OPEN, REPLY, ROUND_TRIP, ask, cellular, cellular_answer, cellular_question};
 use crate::api::{PublishError, Query};
 use core::time::Duration;
 use dialect::model::Bearer;
-use dialect::{Form, Line, Model, Value, luat, network, quectel as q};
+use dialect::{Form, Line, Model, Value, network, quectel as q};
 
 pub(super) struct Quectel;
 
@@ -304,11 +304,15 @@ impl Language for Quectel {
             return match values.int(2) {
                 Some(0) => Report::Subscribed {
                     id,
-                    ok: values.text(3) != b"128",
+                    ok: Some(values.text(3) != b"128"),
                 },
                 Some(1) => Report::Other,
-                _ => Report::Subscribed { id, ok: false },
+                _ => Report::Subscribed { id, ok: None },
             };
+        }
+        if let Some(values) = q::SUB_FAILED.parse(text) {
+            let id = packet_id(&values, 1);
+            return Report::Subscribed { id, ok: None };
         }
         if let Some(values) = [&q::PUB, &q::PUBEX]
             .iter()
@@ -329,10 +333,15 @@ impl Language for Quectel {
             Report::Released
         } else if is_any(&[&q::STAT], text) {
             Report::Closed
-        } else if is_any(&[&q::PDPDEACT, &luat::CGEV_NW_DEACT], text) {
-            Report::BearerLost
-        } else if is_any(&[&q::RDY, &q::APP_RDY, &q::BROM], text) {
+        } else if let Some(values) = q::PDPDEACT.parse(text) {
+            match values.int(0) {
+                Some(BEARER) => Report::BearerLost,
+                _ => Report::Other,
+            }
+        } else if is_any(&[&q::RDY, &q::BROM], text) {
             Report::Booted
+        } else if is_any(&[&q::APP_RDY], text) {
+            Report::Ready
         } else if is_any(&[&q::RECV_KEPT], text) {
             Report::Misconfigured
         } else if is_any(
@@ -340,13 +349,10 @@ impl Language for Quectel {
                 &q::PING,
                 &q::FULL,
                 &q::QUSIM,
-                &q::SMS_DONE,
-                &q::PB_DONE,
                 &q::IP,
                 &q::QATWAKEUP,
                 &q::QNBIOTEVENT,
                 &q::CSCON,
-                &luat::CGEV_ACT,
             ],
             text,
         ) {
