@@ -479,6 +479,8 @@ pub enum CommandFailure {
     TimedOut,
     /// The module started anew meanwhile.
     Rebooted,
+    /// It wants data. Nothing is typed until the module must have given up.
+    Prompted,
 }
 
 impl fmt::Display for CommandFailure {
@@ -487,6 +489,7 @@ impl fmt::Display for CommandFailure {
             Self::Refused(code) => write!(f, "{}", Refusal::Module(*code)),
             Self::TimedOut => f.write_str("no final result in time"),
             Self::Rebooted => f.write_str("the module started anew meanwhile"),
+            Self::Prompted => f.write_str("it wants data, and a raw command has none"),
         }
     }
 }

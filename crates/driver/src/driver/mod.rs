@@ -146,8 +146,9 @@ struct Pending {
     ask: Ask,
     phase: Phase,
     deadline: Instant,
-    /// The topic that it is about.
+    /// The topic that it is about, and the request for it.
     topic: usize,
+    token: Token,
     id: u16,
 }
 
@@ -392,7 +393,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Subscribes, now or once connected, and again after each loss: [`Event::Subscribed`] tells of the first time, and of a
-    /// broker that refuses it later.
+    /// broker that refuses it later. A request that has not been typed when another one for its topic comes has no event.
     ///
     /// # Errors
     /// [`SubscribeError`]: nothing is done then.
@@ -538,7 +539,8 @@ impl<'a> Driver<'a> {
     }
 
     /// Types a command line of the caller's, without its end: [`Event::Line`] for each line of its answer and [`Event::Done`]
-    /// follow. What it changes in the module is the caller's business.
+    /// follow. What it changes in the module is the caller's business. One that wants data gets none, and fails
+    /// ([`CommandFailure::Prompted`]).
     ///
     /// # Errors
     /// [`CommandError`]
@@ -575,14 +577,10 @@ impl<'a> Driver<'a> {
         let mut used = 0;
         while used < bytes.len() && !self.has_event() {
             self.last_byte = now;
-            let prompt = self.pending.is_some_and(|pending| match pending.phase {
-                Phase::Reply => pending.ask.prompt == PromptAt::First,
-                Phase::Prompt => true,
-                _ => false,
-            }) || self.resync.is_some_and(|resync| resync.in_doubt);
-            let (taken, found) = self
-                .lines
-                .push(&bytes[used..], prompt, self.language.sized());
+            let wants_prompt = self.wants_prompt();
+            let (taken, found) =
+                self.lines
+                    .push(&bytes[used..], wants_prompt, self.language.sized());
             used += taken;
             match found {
                 Found::Nothing => break,
@@ -599,13 +597,17 @@ impl<'a> Driver<'a> {
     pub fn advance(&mut self, now: Instant) {
         self.now = now;
         if self.stalled_at().is_some_and(|at| now >= at) {
+            let is_prompt = self.lines.text().trim_ascii() == b">";
             if self.lines.is_unended(self.language.sized())
                 && let Found::Line { missing } = self.lines.end()
             {
                 self.line(missing);
             } else {
                 let bytes = self.lines.abandon();
-                self.damaged(bytes);
+                match self.pending {
+                    Some(pending) if pending.job == Job::Raw && is_prompt => self.prompted(),
+                    _ => self.damaged(bytes),
+                }
             }
         }
         if let Some(pending) = self.pending
@@ -641,7 +643,7 @@ impl<'a> Driver<'a> {
 
     /// What is to be written to the serial port next; call [`Driver::transmitted`] with how much of it was.
     pub fn poll_transmit(&self) -> Option<&[u8]> {
-        if self.sent < self.typed {
+        if !self.is_typed() {
             return Some(&self.command[self.sent..self.typed]);
         }
         let Phase::Data(at) = self.pending.as_ref()?.phase else {
@@ -658,7 +660,7 @@ impl<'a> Driver<'a> {
     /// So many bytes have been written.
     pub fn transmitted(&mut self, now: Instant, bytes: usize) {
         self.now = now;
-        if self.sent < self.typed {
+        if !self.is_typed() {
             self.sent = self.typed.min(self.sent + bytes);
             return;
         }
@@ -726,6 +728,27 @@ impl<'a> Driver<'a> {
                 Event::Answer(query, question.answer(query, text.trim_ascii_end())?)
             }
         })
+    }
+
+    /// Is the command line out?
+    fn is_typed(&self) -> bool {
+        self.sent == self.typed
+    }
+
+    /// Would a `>` be the prompt of what was typed?
+    fn wants_prompt(&self) -> bool {
+        match (self.pending, self.resync) {
+            (Some(pending), _) => {
+                let is_due = match pending.phase {
+                    Phase::Reply => pending.ask.prompt == PromptAt::First,
+                    Phase::Prompt => true,
+                    Phase::Data(_) | Phase::AfterData | Phase::Report => false,
+                };
+                is_due && self.is_typed()
+            }
+            (None, Some(resync)) => resync.in_doubt,
+            (None, None) => false,
+        }
     }
 
     fn is(&self, mutant: Mutant) -> bool {

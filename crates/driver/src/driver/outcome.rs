@@ -33,6 +33,14 @@ impl Driver<'_> {
         }
     }
 
+    /// The caller's command wants data.
+    pub(super) fn prompted(&mut self) {
+        self.pending = None;
+        self.notes.push(Note::Done(Err(CommandFailure::Prompted)));
+        self.begin_resync(self.now, false);
+        self.leave_data();
+    }
+
     /// The module may be waiting for data. What is typed now would become part of a message.
     pub(super) fn leave_data(&mut self) {
         match self.language.data_patience(self.outbox.way) {
@@ -126,6 +134,10 @@ impl Driver<'_> {
     }
 
     pub(super) fn published(&mut self, result: Result<(), Trouble>) {
+        // It was given up before, by a disconnect.
+        if !self.outbox.is_busy() {
+            return;
+        }
         let outcome = match (result, self.outbox.qos) {
             (Ok(()), QoS::AtMostOnce) => Outcome::Sent,
             (Ok(()), _) => Outcome::Delivered,
@@ -143,7 +155,7 @@ impl Driver<'_> {
         let is_late = matches!(
             result,
             Err(Trouble::Unanswered | Trouble::Doubtful | Trouble::Broker(_))
-        );
+        ) || self.may_come_late(result);
         if is_late && self.wanted {
             self.fail(Why::Unanswered, Rung::Reopen);
         }
@@ -167,6 +179,9 @@ impl Driver<'_> {
             Ok(()) => Ok(()),
             Err(Trouble::Refused(code)) => Err(Refusal::Module(code)),
             Err(Trouble::Broker(code)) => Err(Refusal::Broker(code.unwrap_or(128))),
+            _ if self.may_come_late(result) => {
+                return self.fail(Why::Unanswered, Rung::Reopen);
+            }
             Err(Trouble::Unanswered | Trouble::Doubtful) => {
                 let rung = if self.language.is_anonymous() {
                     Rung::Reopen
@@ -178,14 +193,32 @@ impl Driver<'_> {
             // Asked again once the module is understood again: to subscribe twice does no harm.
             Err(Trouble::TimedOut) => return self.count_poll(),
         };
-        self.topic_done(pending.topic, pending.job, refusal);
+        self.topic_done(pending.topic, pending.token, pending.job, refusal);
     }
 
-    pub(super) fn topic_done(&mut self, at: usize, job: Job, result: Result<(), Refusal>) {
-        let token = self.topics.token(at);
+    /// Without a name an acknowledgement that is still to come would be taken for that of the next packet.
+    fn may_come_late(&self, result: Result<(), Trouble>) -> bool {
+        result == Err(Trouble::TimedOut) && self.language.is_anonymous()
+    }
+
+    pub(super) fn topic_done(
+        &mut self,
+        at: usize,
+        token: Token,
+        job: Job,
+        result: Result<(), Refusal>,
+    ) {
+        // Another request for the topic may have come meanwhile: it is carried out next.
+        let is_superseded = self.topics.token(at) != token;
         if job == Job::Unsubscribe {
-            self.topics.remove(at);
             self.notes.push(Note::Unsubscribed(token));
+            if !is_superseded {
+                self.topics.remove(at);
+            }
+            return;
+        }
+        if is_superseded {
+            self.notes.push(Note::Subscribed(token, result));
             return;
         }
         let was_granted = self.topics.was_granted(at);

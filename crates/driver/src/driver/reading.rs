@@ -172,7 +172,8 @@ impl Driver<'_> {
     }
 
     pub(super) fn final_result(&mut self, result: Result<(), Option<u16>>) {
-        let Some(mut pending) = self.pending else {
+        // Nor is it the result of a command whose line is not out yet.
+        let Some(mut pending) = self.pending.filter(|_| self.is_typed()) else {
             self.stats.stray_results += 1;
             return;
         };
@@ -221,7 +222,9 @@ impl Driver<'_> {
             (Report::LoggedIn(result), Some((Awaited::LoggedIn, _))) => {
                 self.finish(result.map_err(Trouble::Broker));
             }
-            (Report::LoggedIn(Ok(())), None) if self.is_connected() => {
+            (Report::LoggedIn(Ok(())), _)
+                if matches!(self.stage, Stage::Subscribe | Stage::Online) =>
+            {
                 // By itself: what was subscribed to in a clean session is gone.
                 self.fail(Why::Closed, Rung::Resubscribe);
             }
@@ -348,7 +351,8 @@ impl Driver<'_> {
     }
 
     pub(super) fn damaged(&mut self, bytes: usize) {
-        self.stats.damaged_bytes += bytes as u32;
+        let bytes_in_all = self.stats.damaged_bytes.saturating_add(bytes as u32);
+        self.stats.damaged_bytes = bytes_in_all;
         self.notes.push(Note::Damaged(bytes));
     }
 }

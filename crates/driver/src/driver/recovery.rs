@@ -51,9 +51,10 @@ impl Driver<'_> {
         let wait = if attempts == 0 {
             self.below(patience.first_wait)
         } else {
-            let exponent = u32::from(attempts - 1).min(16);
-            let full = (patience.first_wait * 2_u32.pow(exponent)).min(patience.longest_wait);
-            full * 3 / 4 + self.below(full / 2)
+            let doubled = 2_u32.pow(u32::from(attempts - 1).min(16));
+            let full = patience.first_wait.saturating_mul(doubled);
+            let full = full.min(patience.longest_wait);
+            full.saturating_sub(full / 4) + self.below(full / 2)
         };
         self.go(Stage::Waiting(rung));
         self.wait_until = self.now + wait;

@@ -132,7 +132,8 @@ impl<'a> Driver<'a> {
             _ => Job::Subscribe,
         };
         if !self.begin(job, Some(at)) {
-            self.topic_done(at, job, Err(Refusal::Module(None)));
+            let token = self.topics.token(at);
+            self.topic_done(at, token, job, Err(Refusal::Module(None)));
         }
         true
     }
@@ -171,8 +172,11 @@ impl<'a> Driver<'a> {
         match step {
             Step::Ask(ask) => {
                 self.type_line(job, ask, len);
+                if let (Some(pending), Some(at)) = (&mut self.pending, topic) {
+                    pending.topic = at;
+                    pending.token = self.topics.token(at);
+                }
                 if let Some(pending) = &mut self.pending {
-                    pending.topic = topic.unwrap_or(0);
                     pending.id = id;
                 }
                 return true;
@@ -209,6 +213,7 @@ impl<'a> Driver<'a> {
             phase: Phase::Reply,
             deadline: self.now + ask.patience,
             topic: 0,
+            token: Token(0),
             id: 0,
         });
     }
