@@ -1,18 +1,28 @@
 //! The host's end of a serial line: what a microcontroller holds in its hands.
 
-use serial2_tokio::SerialPort;
+use crate::serial::Serial;
+use crate::tap::Tap;
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// How long a TCP connection to a module may take.
+const CONNECT: Duration = Duration::from_secs(10);
+
 /// A line to a module.
 #[derive(Debug)]
-pub enum HostLine {
+pub struct HostLine {
+    wire: Wire,
+    tap: Option<Tap>,
+}
+
+#[derive(Debug)]
+enum Wire {
     /// To a module on a TCP port.
     Tcp(TcpStream),
     /// To a module on a UART or a PTY.
-    Serial(SerialPort),
+    Serial(Serial),
 }
 
 impl HostLine {
@@ -21,17 +31,36 @@ impl HostLine {
     /// # Errors
     /// What cannot be opened, and why.
     pub async fn open(port: &str, baud: u32) -> Result<Self, String> {
-        let opened = match port.strip_prefix("tcp:") {
-            Some(address) => Self::connect(address).await,
-            None => SerialPort::open(port, baud).map(Self::Serial),
+        let wire = match port.strip_prefix("tcp:") {
+            Some(address) => {
+                let connected = connect(address).await;
+                Wire::Tcp(connected.map_err(|why| format!("{port}: {why}"))?)
+            }
+            None => Wire::Serial(Serial::open(port, baud).map_err(|error| error.to_string())?),
         };
-        opened.map_err(|error| format!("{port}: {error}"))
+        Ok(Self { wire, tap: None })
     }
 
-    async fn connect(address: &str) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        Ok(Self::Tcp(stream))
+    /// Shows what passes on standard error.
+    pub fn tap(&mut self) {
+        self.tap = Some(Tap::new());
+    }
+
+    /// Has it a rate?
+    pub fn is_serial(&self) -> bool {
+        matches!(self.wire, Wire::Serial(_))
+    }
+
+    /// Throws away what the module said before.
+    ///
+    /// # Errors
+    /// The line is broken.
+    pub fn discard_input(&self) -> io::Result<()> {
+        match &self.wire {
+            // Nobody was there to hear it.
+            Wire::Tcp(_) => Ok(()),
+            Wire::Serial(serial) => serial.discard_input_buffer(),
+        }
     }
 
     /// Types.
@@ -39,9 +68,12 @@ impl HostLine {
     /// # Errors
     /// The line is broken.
     pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.write_all(bytes).await,
-            Self::Serial(serial) => serial.write_all(bytes).await,
+        if let Some(tap) = &mut self.tap {
+            tap.typed(bytes);
+        }
+        match &mut self.wire {
+            Wire::Tcp(stream) => stream.write_all(bytes).await,
+            Wire::Serial(serial) => serial.write_all(bytes).await,
         }
     }
 
@@ -50,10 +82,14 @@ impl HostLine {
     /// # Errors
     /// The line is broken.
     pub async fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.read(buffer).await,
-            Self::Serial(serial) => serial.read(buffer).await,
+        let n = match &mut self.wire {
+            Wire::Tcp(stream) => stream.read(buffer).await?,
+            Wire::Serial(serial) => serial.read(buffer).await?,
+        };
+        if let Some(tap) = &mut self.tap {
+            tap.heard(&buffer[..n]);
         }
+        Ok(n)
     }
 
     /// Waits for bytes, and no longer than `limit`; none when there were none.
@@ -75,4 +111,24 @@ impl HostLine {
             Err(_) => Ok(Vec::new()),
         }
     }
+}
+
+async fn connect(address: &str) -> Result<TcpStream, String> {
+    let has_port = address
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if !has_port {
+        return Err("expected tcp:HOST:PORT, such as tcp:127.0.0.1:7000".into());
+    }
+    let connected = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await;
+    let connected =
+        connected.map_err(|_| format!("nobody answers there in {} s", CONNECT.as_secs()))?;
+    let stream = connected.map_err(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused => "nobody listens there".into(),
+        _ => error.to_string(),
+    })?;
+    stream
+        .set_nodelay(true)
+        .map_err(|error| error.to_string())?;
+    Ok(stream)
 }

@@ -1,11 +1,14 @@
 //! MQTT over AT commands, both ends of the wire.
 
+#![deny(clippy::print_stdout)]
+
 use clap::{Parser, Subcommand};
 use dialect::Model;
 use modemq::commands::{
     self, at, broker, demo, doctor, explain, faults, identify, iotda, module, publish, replay,
     subscribe, trace,
 };
+use modemq::output;
 use std::process::ExitCode;
 
 /// MQTT over AT commands, both ends of the wire: software modules for firmware that has none at hand.
@@ -58,14 +61,8 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Faults(args) => faults::run(&args),
         Command::Trace(args) => trace::run(&args),
-        Command::Models => {
-            print!("{}", modemq::reference::models());
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Reference { model } => {
-            print!("{}", modemq::reference::page(model));
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Models => print(&modemq::reference::models()),
+        Command::Reference { model } => print(&modemq::reference::page(model)),
         Command::Iotda(args) => commands::run(iotda::run(args)),
         Command::Broker(args) => commands::run(broker::run(args)),
         Command::Publish(args) => commands::answer(publish::run(args)),
@@ -73,9 +70,16 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(status) => status,
+        // Whoever reads has seen enough.
+        Err(error) if output::is_closed(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("modemq: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn print(text: &str) -> Result<ExitCode, commands::Error> {
+    output::print(text)?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@ use crate::broker_server::{BrokerServer, Happening};
 use crate::certificates;
 use crate::clock::Clock;
 use crate::net::parse_address;
+use crate::output;
 use crate::registry;
 use crate::tls::{self, Acceptor, Server};
 use crate::trace::escape;
@@ -123,11 +124,11 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
     let (mut server, mut events) =
         BrokerServer::start_platform(config, platform, &args.listen).await?;
     for address in server.local_addrs() {
-        writeln!(std::io::stdout(), "broker on {address}")?;
+        writeln!(output::stdout(), "broker on {address}")?;
     }
     for address in args.websocket {
         let address = server.listen_for_websockets(address).await?;
-        writeln!(std::io::stdout(), "broker on ws://{address}")?;
+        writeln!(output::stdout(), "broker on ws://{address}")?;
     }
     if let Some(folder) = &args.certificates {
         certificates::provide(folder)?;
@@ -150,7 +151,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
             for address in addresses {
                 let address = server.listen_for_tls(*address, acceptor.clone()).await?;
                 let kind = if mutual { "mutual TLS" } else { "TLS" };
-                writeln!(std::io::stdout(), "broker on {kind} {address}")?;
+                writeln!(output::stdout(), "broker on {kind} {address}")?;
             }
         }
     }
@@ -161,7 +162,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
             sockets.spawn(Socket::listen(port)?.serve(server.application()));
         }
     }
-    std::io::stdout().flush()?;
+    output::stdout().flush()?;
     while let Some(happening) = events.recv().await {
         let text = match &happening {
             Happening::Broker(event) => describe(event),

@@ -8,6 +8,7 @@ use crate::broker_server::BrokerServer;
 use crate::certificates::Authority;
 use crate::clock::{Clock, unix_millis, unix_time};
 use crate::net::Resolver;
+use crate::output;
 use crate::port::{Port, Pty, TcpPort, picocom_options};
 use crate::runtime::{Handle, Host};
 use crate::trace::escape;
@@ -444,7 +445,7 @@ fn stay(
                                modemq pub -h {host} -p {port} -t '{topic}' -m hello"
         )
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = output::stdout();
     write!(
         out,
         "

@@ -3,7 +3,7 @@
 use super::module::parse_model;
 use super::{Cloud, Error};
 use crate::clock::{Clock, unix_millis, unix_time};
-use crate::doctor::conversation::Modem;
+use crate::conversation::Modem;
 use crate::doctor::lines::{Abilities, conversation, set_apn};
 use crate::doctor::server::Served;
 use crate::doctor::trial::Known;

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::module::parse_model;
+use crate::output;
 use crate::reference::pattern;
 use crate::trace::escape;
 use clap::Args as ClapArgs;
@@ -57,7 +58,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
         Some(model) => explain(model),
         None => all_models(explain),
     };
-    print!("{words}");
+    output::print(&words)?;
     Ok(match known {
         Known::Well => ExitCode::SUCCESS,
         Known::Refused | Known::NotAtAll => ExitCode::FAILURE,

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::module::weather;
+use crate::output;
 use clap::Args as ClapArgs;
 use std::process::ExitCode;
 use world::fault::{ALIASES, Layer, WORDS, Word};
@@ -29,11 +30,12 @@ pub struct Args {
 /// # Errors
 /// There is no such word, weather or file.
 pub fn run(args: &Args) -> Result<ExitCode, Error> {
-    match &args.name {
-        None if args.markdown => print!("{}", page()),
-        None => print!("{}", list()),
-        Some(name) => print!("{}", one(name)?),
-    }
+    let text = match &args.name {
+        None if args.markdown => page(),
+        None => list(),
+        Some(name) => one(name)?,
+    };
+    output::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,98 +1,143 @@
 //! `modemq identify`: which module is at this port?
 
-use super::at::ask;
-use crate::modem::Room;
+use crate::identity::{Identity, identify};
+use crate::line::HostLine;
+use crate::output;
 use clap::Args as ClapArgs;
-use dialect::{Model, model};
+use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 /// Ask the module at a port which one it is
 #[derive(ClapArgs, Debug)]
 #[command(after_help = "Examples:
   modemq identify /dev/ttyUSB2
-  modemq identify tcp:127.0.0.1:7000
+  modemq identify tcp:127.0.0.1:7000 --json
 
-The exit status is 1 when nobody answers, or nobody that modemq knows.")]
+Without --baud a serial port is tried at 115200, 9600, 57600, 921600, 460800, 230400, 38400 and 19200 bit/s.
+
+The exit status is 0 when modemq knows the model, 1 when it does not or the port cannot be used, 27 when nobody answers in time.")]
 pub struct Args {
     /// A device, or tcp:HOST:PORT
     #[arg(value_name = "PORT")]
     port: String,
 
-    /// Bits per second
-    #[arg(long, value_name = "RATE", default_value_t = 115_200)]
-    baud: u32,
+    /// Bits per second [default: several, one after the other]
+    #[arg(long, value_name = "RATE")]
+    baud: Option<u32>,
+
+    /// How long it may take, in seconds
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
+
+    /// Print a JSON object, errors too
+    #[arg(long)]
+    json: bool,
+
+    /// Show what passes over the line on standard error, with times
+    #[arg(short, long)]
+    debug: bool,
 }
 
-/// Asks in each language.
+/// The rates that modules come with, the likeliest first.
+const RATES: &[u32] = &[
+    115_200, 9600, 57_600, 921_600, 460_800, 230_400, 38_400, 19_200,
+];
+/// How often `AT` is typed at a rate, and how long each waits. The first may be used up to find the rate.
+const TRIES: u32 = 3;
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Asks at each rate.
 ///
 /// # Errors
 /// The port cannot be used.
 pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
-    let mut said = Vec::new();
-    // A module that looks for the host's rate uses the first line up; an ESP-AT wants its line feed, which others overlook.
-    for (name, command) in [
-        ("esp8266", "AT"),
-        ("esp8266", "AT+CGMM"),
-        ("esp8266", "AT+GMR"),
-        ("ec20", "ATI"),
-    ] {
-        let language = Model::by_name(name).ok_or("no such model")?;
-        let mut room = Room::default();
-        let patience = Duration::from_secs(2);
-        let (lines, _) = ask(
-            &mut room,
-            language,
-            &args.port,
-            Some(args.baud),
-            command,
-            patience,
-            |_| (),
-        )
-        .await?;
-        said.extend(lines);
-        if let Some(found) = recognise(&said) {
-            println!("{}: {} by {}", found.name, found.title, found.vendor);
-            for line in &said {
-                println!("  {line}");
-            }
-            return Ok(ExitCode::SUCCESS);
+    let end = Instant::now() + Duration::from_secs(args.timeout);
+    let found = match timeout_at(end, search(&args)).await {
+        Ok(Ok(found)) => Some(found),
+        Ok(Err(error)) if args.json => {
+            let object = json!({ "port": args.port, "error": error.to_string() });
+            output::print(&format!("{object}\n"))?;
+            return Ok(ExitCode::FAILURE);
         }
-    }
-    if said.is_empty() {
-        println!("nobody answers at {} at {} bit/s", args.port, args.baud);
-    } else {
-        println!("none that modemq knows. It says:");
-        for line in &said {
-            println!("  {line}");
-        }
-    }
-    Ok(ExitCode::FAILURE)
-}
-
-/// The model whose name or firmware stands in what was said; of several the one with the longest name.
-fn recognise(said: &[String]) -> Option<&'static Model> {
-    let names = |model: &Model| {
-        let own = [model.title, model.firmware].map(letters);
-        said.iter()
-            .map(|line| letters(line))
-            .any(|line| own.iter().any(|own| line.contains(own.as_str())))
+        Ok(Err(error)) => return Err(error),
+        Err(_) => None,
     };
-    let known = model::ALL.iter().filter(|model| names(model));
-    known
-        .max_by_key(|model| model.title.len())
-        .or_else(|| chip(said))
+    let Some((identity, rate)) = found else {
+        let tried = match (args.port.starts_with("tcp:"), args.baud) {
+            (true, _) => String::new(),
+            (false, Some(rate)) => format!(" at {rate} bit/s"),
+            (false, None) => format!(" at {} bit/s", list(RATES)),
+        };
+        let words = format!("nobody answers at {}{tried}", args.port);
+        if args.json {
+            let object = json!({ "port": args.port, "error": words });
+            output::print(&format!("{object}\n"))?;
+        } else {
+            output::print(&format!(
+                "{words}\nIs it powered, are RX and TX crossed, is this its AT port?\n"
+            ))?;
+        }
+        return Ok(ExitCode::from(27));
+    };
+    let model = identity.model;
+    if args.json {
+        let object = json!({
+            "port": args.port,
+            "baud": rate,
+            "model": model.map(|model| model.name),
+            "title": model.map(|model| model.title),
+            "vendor": model.map(|model| model.vendor),
+            "says": identity.says,
+        });
+        output::print(&format!("{object}\n"))?;
+    } else {
+        let mut text = match model {
+            Some(model) => format!("{}: {} by {}", model.name, model.title, model.vendor),
+            None => "none that modemq knows".into(),
+        };
+        if let Some(rate) = rate {
+            text += &format!(", at {rate} bit/s");
+        }
+        text += if identity.says.is_empty() {
+            "\n"
+        } else {
+            ". It says:\n"
+        };
+        for line in &identity.says {
+            text += &format!("  {line}\n");
+        }
+        output::print(&text)?;
+    }
+    Ok(if model.is_some() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
-/// An ESP-AT names its chip in the first line of its version: `AT version:2.2.0.0(… - ESP8266 - …)`.
-fn chip(said: &[String]) -> Option<&'static Model> {
-    let line = said.iter().find(|line| line.starts_with("AT version:"))?;
-    model::ALL
-        .iter()
-        .find(|model| letters(line).contains(&letters(model.title)))
+/// Who is there, and at which rate when the port has one. Goes on until somebody answers.
+async fn search(args: &Args) -> Result<(Identity, Option<u32>), super::Error> {
+    let given = args.baud.as_ref().map(std::slice::from_ref);
+    loop {
+        for rate in given.unwrap_or(RATES) {
+            let mut line = HostLine::open(&args.port, *rate).await?;
+            if args.debug && line.is_serial() {
+                eprintln!("at {rate} bit/s:");
+            }
+            if args.debug {
+                line.tap();
+            }
+            let serial = line.is_serial();
+            if let (_, Some(identity)) = identify(line, TRIES, PATIENCE).await? {
+                return Ok((identity, serial.then_some(*rate)));
+            }
+        }
+    }
 }
 
-fn letters(text: &str) -> String {
-    let kept = text.chars().filter(char::is_ascii_alphanumeric);
-    kept.map(|letter| letter.to_ascii_lowercase()).collect()
+fn list(rates: &[u32]) -> String {
+    let words: Vec<_> = rates.iter().map(u32::to_string).collect();
+    words.join(", ")
 }

@@ -6,6 +6,7 @@ use crate::application;
 use crate::clock::unix_time;
 use crate::doctor::lines::{Abilities, Stage, Step, conversation};
 use crate::doctor::{self, Login, Question, Target};
+use crate::output;
 use crate::registry::{SECRET_VARIABLE, secret_from_environment, secret_from_file};
 use clap::{Args as ClapArgs, Subcommand};
 use credentials::{Credentials, Secret, SignType, Timestamp};
@@ -267,7 +268,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
         }
     };
     let answer = application::ask(broker.port, &request).await?;
-    writeln!(std::io::stdout(), "{answer:#}")?;
+    writeln!(output::stdout(), "{answer:#}")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -292,7 +293,7 @@ fn print_credentials(args: &CredentialsArgs) -> Result<ExitCode, Error> {
         SignType::Unchecked
     };
     let login = Credentials::new(&args.device_id, &secret, sign_type, timestamp)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = output::stdout();
     writeln!(out, "client id  {}", login.client_id)?;
     writeln!(out, "user name  {}", login.username())?;
     writeln!(out, "password   {}", login.password)?;

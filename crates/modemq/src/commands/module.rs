@@ -7,6 +7,7 @@ use crate::clock::{Clock, unix_micros, unix_time};
 use crate::control::fleet::{Fleet, MODULES_MAX, Member, Plan, Refused};
 use crate::flash::FlashFolder;
 use crate::net::{Override, Resolver, parse_address};
+use crate::output;
 use crate::port::{Port, Pty, Stdio, TcpPort};
 use crate::record::{Header, Recorder};
 use crate::trace::{Format, Writer};
@@ -260,8 +261,8 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
                 // Standard output is the serial line.
                 std::io::stderr().write_all(lines.as_bytes())?;
             } else {
-                std::io::stdout().write_all(lines.as_bytes())?;
-                std::io::stdout().flush()?;
+                output::stdout().write_all(lines.as_bytes())?;
+                output::stdout().flush()?;
             }
             let mut stopped = std::pin::pin!(args.control.stopped());
             loop {

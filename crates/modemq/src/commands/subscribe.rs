@@ -4,6 +4,7 @@ use super::connection::{Connection, exit_code, qos};
 use super::via::{self, Place, Via};
 use crate::client::{self, Client, News};
 use crate::modem::Room;
+use crate::output;
 use clap::Args as ClapArgs;
 use std::io::Write;
 use std::process::ExitCode;
@@ -196,7 +197,7 @@ fn print(args: &Args, topic: &[u8], payload: &[u8]) -> std::io::Result<()> {
     if !args.no_line_end {
         line.push(b'\n');
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = output::stdout();
     out.write_all(&line)?;
     out.flush()
 }

@@ -2,6 +2,7 @@
 
 use super::Error;
 use crate::chart;
+use crate::output;
 use crate::record;
 use crate::trace::Line;
 use clap::Args as ClapArgs;
@@ -52,7 +53,7 @@ pub struct Args {
 /// The file cannot be read, or a line of it is none of a trace.
 pub fn run(args: &Args) -> Result<ExitCode, Error> {
     let mut chosen = Chosen::default();
-    let mut out = io::stdout().lock();
+    let mut out = output::stdout();
     let result = read(&args.file, &mut |line| {
         if args.includes(&line) {
             if args.svg {
@@ -64,10 +65,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
         Ok(())
     });
     match result {
-        // Whoever reads it has seen enough.
-        Err(Failure::Out(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            return Ok(ExitCode::SUCCESS);
-        }
+        Err(Failure::Out(error)) => return Err(error.into()),
         result => result?,
     }
     if args.svg {

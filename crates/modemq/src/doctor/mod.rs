@@ -4,7 +4,6 @@
 //! virtual one or one on a port, with the lines of [`lines`]; [`radio`] looks at what is before all that: SIM, signal,
 //! registration, PDP context, clock.
 
-pub mod conversation;
 pub mod handshake;
 pub mod iotda;
 pub mod lines;

@@ -1,7 +1,7 @@
 //! What comes before the server: does a module answer, and has it SIM, signal, registration, an address and a clock?
 
-use super::conversation::{Answer, End, Modem};
 use super::{Cause, Question, Report, lines};
+use crate::conversation::{Answer, End, Modem};
 use dialect::model::Bearer;
 use std::io;
 use std::time::Duration;

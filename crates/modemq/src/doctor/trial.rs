@@ -1,9 +1,9 @@
 //! Lets a module do it: the lines that the doctor recommends are those that have just worked.
 
-use super::conversation::{Answer, End, Modem};
 use super::lines::{Abilities, Stage, Step, conversation, hang_up, touch};
 use super::server::Served;
 use super::{Cause, Question, Report, Verdict};
+use crate::conversation::{Answer, End, Modem};
 use dialect::model::Family;
 use std::io;
 use std::net::SocketAddr;

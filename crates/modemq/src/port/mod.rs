@@ -9,6 +9,7 @@ pub use pty::Pty;
 pub use stdio::Stdio;
 pub use tcp::TcpPort;
 
+use crate::serial::Serial;
 use dialect::Syntax;
 use module::LineState;
 use std::io;
@@ -21,7 +22,7 @@ pub enum Port {
     /// A TCP port, raw or with RFC 2217.
     Tcp(TcpPort),
     /// A UART of this machine.
-    Serial(serial2_tokio::SerialPort),
+    Serial(Serial),
     /// Standard input and output.
     Stdio(Stdio),
 }
@@ -32,9 +33,7 @@ impl Port {
     /// # Errors
     /// The system's, with the name of the device.
     pub fn serial(device: &str, baud: u32) -> io::Result<Self> {
-        serial2_tokio::SerialPort::open(device, baud)
-            .map(Self::Serial)
-            .map_err(|error| io::Error::new(error.kind(), format!("{device}: {error}")))
+        Serial::open(device, baud).map(Self::Serial)
     }
 
     /// Waits for what the host does. Loses nothing when it is dropped while it waits.
