@@ -22,4 +22,4 @@ pub use packet::{
     TopicFilters, Unsubscribe, Version, Will,
 };
 pub use session::{Event, ProtocolError, Session, SessionConfig, SessionError, State};
-pub use topic::{topic_filter_is_valid, topic_matches, topic_name_is_valid};
+pub use topic::{topic_covers, topic_filter_is_valid, topic_matches, topic_name_is_valid};

@@ -61,9 +61,54 @@ pub fn topic_matches(filter: &str, name: &str) -> bool {
     names.next().is_none()
 }
 
+/// Does `filter` cover every name that `other` covers? Both are taken to be valid. `+/#` and `#` cover the same names, and only the
+/// second is said to cover the first.
+pub fn topic_covers(filter: &str, other: &str) -> bool {
+    if other.starts_with('$') && filter.starts_with(['+', '#']) {
+        return false;
+    }
+    let mut others = other.split('/');
+    for level in filter.split('/') {
+        if level == "#" {
+            return true;
+        }
+        match others.next() {
+            Some(own) if level == own || level == "+" && own != "#" => {}
+            _ => return false,
+        }
+    }
+    others.next().is_none()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_filter_covers_others() {
+        for (filter, other, covers) in [
+            ("a/#", "a/b", true),
+            ("a/#", "a", true),
+            ("a/#", "a/+/c", true),
+            ("a/#", "a/#", true),
+            ("a/#", "#", false),
+            ("#", "+/#", true),
+            ("+/#", "#", false),
+            ("+/#", "a", true),
+            ("#", "$SYS/#", false),
+            ("+/x", "$SYS/x", false),
+            ("$SYS/#", "$SYS/x", true),
+            ("a/+", "a/b", true),
+            ("a/+", "a/+", true),
+            ("a/+", "a/#", false),
+            ("a/+", "+/b", false),
+            ("a/b", "a/+", false),
+            ("a/b", "a", false),
+            ("a/b", "a/b/c", false),
+        ] {
+            assert_eq!(topic_covers(filter, other), covers, "{filter} {other}");
+        }
+    }
 
     #[test]
     fn the_examples_of_the_standard() {
