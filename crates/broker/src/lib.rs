@@ -513,6 +513,7 @@ impl<P: Policy> Broker<P> {
         let client_id = match &mut self.policy {
             None => client_id,
             Some(policy) => match policy.admit(now, connect) {
+                Ok(name) if name.is_empty() => client_id,
                 Ok(name) => name.into(),
                 Err(code) => return self.refuse(conn, code, &client_id),
             },

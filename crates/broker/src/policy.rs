@@ -9,7 +9,8 @@ use mqtt::{Connect, ConnectCode, Publish, QoS};
 /// [`crate::Broker::with_policy`].
 pub trait Policy {
     /// A client that has passed [`crate::Config::users`] asks to be let in. The answer names it from now on, here and in
-    /// [`crate::Event`]s: who logs in under the name of another takes over from it.
+    /// [`crate::Event`]s: who logs in under the name of another takes over from it. Whom it gives an empty name, since it has no
+    /// client identifier, the broker names.
     ///
     /// # Errors
     /// What CONNACK says.

@@ -356,3 +356,14 @@ fn the_policy_has_the_wills() {
     assert_eq!(bench.told(), ["ann's will: at/once"]);
     assert_eq!(bench.take(watcher), b"");
 }
+
+/// Two clients without an identifier took over from each other: the policy that has no names of its own named both of them "".
+#[test]
+fn who_has_no_name_is_named_by_the_broker_under_a_policy_too() {
+    let mut bench = bench();
+    let one = bench.client("");
+    let two = bench.client("");
+    assert_eq!((bench.closed(one), bench.closed(two)), (None, None));
+    bench.publish(two, "t", "x", Q1, 1);
+    assert_eq!(bench.told(), ["auto-2: x"]);
+}

@@ -77,6 +77,17 @@ impl HostLine {
         }
     }
 
+    /// Types the beginning, and says how much of it. Nothing is typed when it is dropped while it waits.
+    ///
+    /// # Errors
+    /// The line is broken.
+    pub async fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes).await,
+            Self::Serial(serial) => serial.write(bytes).await,
+        }
+    }
+
     /// Waits for bytes; none: the line has ended.
     ///
     /// # Errors

@@ -5,8 +5,8 @@
 use clap::{Parser, Subcommand};
 use dialect::Model;
 use modemq::commands::{
-    self, at, broker, demo, doctor, explain, faults, identify, iotda, module, publish, replay,
-    subscribe, trace,
+    self, at, bridge, broker, demo, doctor, explain, faults, identify, iotda, module, publish,
+    replay, subscribe, trace,
 };
 use modemq::output;
 use std::process::ExitCode;
@@ -30,6 +30,7 @@ enum Command {
     Module(Box<module::Args>),
     Replay(replay::Args),
     Broker(broker::Args),
+    Bridge(Box<bridge::Args>),
     Doctor(Box<doctor::Args>),
     Explain(explain::Args),
     Faults(faults::Args),
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         Command::Reference { model } => print(&modemq::reference::page(model)),
         Command::Iotda(args) => commands::run(iotda::run(args)),
         Command::Broker(args) => commands::run(broker::run(args)),
+        Command::Bridge(args) => commands::run_to_end(bridge::run(*args)),
         Command::Publish(args) => commands::answer(publish::run(args)),
         Command::Subscribe(args) => commands::run(subscribe::run(args)),
     };

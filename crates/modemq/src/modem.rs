@@ -1,4 +1,4 @@
-//! A module at the host's end of a serial line, with the driver on it: what `--via`, `at` and `identify` talk to.
+//! A module at the host's end of a serial line, with the driver on it: what `--via`, `bridge`, `at` and `identify` talk to.
 
 use crate::clock::Clock;
 use crate::line::HostLine;
@@ -81,8 +81,7 @@ impl Read for HostLine {
 
 impl Write for HostLine {
     async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.send(bytes).await?;
-        Ok(bytes.len())
+        self.send_some(bytes).await
     }
 
     async fn flush(&mut self) -> io::Result<()> {

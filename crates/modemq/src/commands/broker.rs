@@ -223,7 +223,11 @@ pub fn describe(event: &Event) -> String {
     }
 }
 
-fn parse_user(text: &str) -> Result<(String, String), String> {
+/// `NAME:PASSWORD`.
+///
+/// # Errors
+/// It is none.
+pub fn parse_user(text: &str) -> Result<(String, String), String> {
     match text.split_once(':') {
         Some((name, password)) if !name.is_empty() => Ok((name.into(), password.into())),
         _ => Err("NAME:PASSWORD is wanted".into()),

@@ -1,6 +1,7 @@
 //! The commands, one a file.
 
 pub mod at;
+pub mod bridge;
 pub mod broker;
 pub mod connection;
 pub mod control;
@@ -18,7 +19,9 @@ pub mod trace;
 pub mod via;
 
 use clap::ValueEnum;
+use std::io;
 use std::process::ExitCode;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A cloud that is played here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -59,20 +62,57 @@ fn run_until<F>(command: F, stopped: ExitCode) -> Result<ExitCode, Error>
 where
     F: Future<Output = Result<ExitCode, Error>>,
 {
+    run_to_end(async {
+        let mut signals = Signals::new()?;
+        tokio::select! {
+            result = command => result,
+            // What a shell takes a program for that Ctrl-C has ended.
+            interrupt = signals.next() => Ok(if interrupt { ExitCode::from(130) } else { stopped }),
+        }
+    })
+}
+
+/// Runs a command's future on one thread, until it ends: it has its own [`Signals`].
+///
+/// # Errors
+/// Those of the command.
+pub fn run_to_end<F>(command: F) -> Result<ExitCode, Error>
+where
+    F: Future<Output = Result<ExitCode, Error>>,
+{
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
+    runtime.block_on(command)
+}
+
+/// What stops a program.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// From now on signals do not end the program by themselves.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits until somebody stops the program; true: with Ctrl-C.
+    pub async fn next(&mut self) -> bool {
         tokio::select! {
-            result = command => result,
-            _ = terminate.recv() => Ok(stopped),
-            _ = hang_up.recv() => Ok(stopped),
-            // What a shell takes a program for that Ctrl-C has ended.
-            _ = interrupt.recv() => Ok(ExitCode::from(130)),
+            _ = self.terminate.recv() => false,
+            _ = self.hang_up.recv() => false,
+            _ = self.interrupt.recv() => true,
         }
-    })
+    }
 }

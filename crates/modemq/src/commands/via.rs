@@ -1,6 +1,7 @@
-//! `--via MODEL:PORT`: `modemq pub` and `modemq sub` through a module.
+//! `--via MODEL:PORT`: `modemq pub`, `modemq sub` and `modemq bridge` through a module.
 
 use super::connection::{Connection, own_id};
+use crate::line::HostLine;
 use crate::modem::{HostModem, Room};
 use clap::Args;
 use dialect::Model;
@@ -150,6 +151,23 @@ impl Via {
         filters: &[(&str, QoS)],
         who: &'static str,
     ) -> Result<Session<'a>, Error> {
+        let modem = self.begin(place, room, connection, filters).await?;
+        let mut session = Session { modem, who };
+        session.wait_for_connection().await?;
+        Ok(session)
+    }
+
+    /// Begins to connect through the module, and to subscribe.
+    ///
+    /// # Errors
+    /// The port cannot be used, or the options do not fit the model.
+    pub async fn begin<'a>(
+        &'a self,
+        place: &'a Place,
+        room: &'a mut Room,
+        connection: &'a Connection,
+        filters: &[(&str, QoS)],
+    ) -> Result<HostModem<'a>, Error> {
         let opened = room.open(place.model, &place.port, self.baud).await;
         let mut modem = opened.map_err(Error::Port)?;
         let now = modem.now();
@@ -179,9 +197,16 @@ impl Via {
             ..connection.options(&place.own_id)
         };
         modem.driver.connect(now, options).map_err(Error::Options)?;
-        let mut session = Session { modem, who };
-        session.wait_for_connection().await?;
-        Ok(session)
+        Ok(modem)
+    }
+
+    /// Opens the module's port once more, for a modem whose port has ended.
+    ///
+    /// # Errors
+    /// The port cannot be used.
+    pub async fn open_again(&self, place: &Place) -> Result<HostLine, Error> {
+        let baud = self.baud.unwrap_or(place.model.defaults.baud);
+        HostLine::open(&place.port, baud).await.map_err(Error::Port)
     }
 }
 
@@ -282,14 +307,22 @@ impl Session<'_> {
     /// # Errors
     /// The port cannot be used.
     pub async fn disconnect(mut self) -> Result<(), Error> {
-        let now = self.modem.now();
-        self.modem.driver.disconnect(now);
-        let wait = async {
-            while self.modem.next().await? != Event::Disconnected {}
-            Ok(())
-        };
-        tokio::time::timeout(GOODBYE, wait).await.unwrap_or(Ok(()))
+        disconnect(&mut self.modem).await
     }
+}
+
+/// Logs out.
+///
+/// # Errors
+/// The port cannot be used.
+pub async fn disconnect(modem: &mut HostModem<'_>) -> Result<(), Error> {
+    let now = modem.now();
+    modem.driver.disconnect(now);
+    let wait = async {
+        while modem.next().await? != Event::Disconnected {}
+        Ok(())
+    };
+    tokio::time::timeout(GOODBYE, wait).await.unwrap_or(Ok(()))
 }
 
 fn tell(who: &str, recovery: Recovery) {
