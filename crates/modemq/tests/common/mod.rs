@@ -79,7 +79,7 @@ pub fn modemq(args: &[&str]) -> Command {
 
 /// Starts `modemq` and leaves it running.
 pub fn start(args: &[&str]) -> Running {
-    running(modemq(args))
+    running(&mut modemq(args))
 }
 
 /// Runs `modemq` to its end, with this on standard input.
@@ -94,7 +94,8 @@ pub fn run(args: &[&str], input: &[u8]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn running(mut command: Command) -> Running {
+/// Starts a program and leaves it running.
+pub fn running(command: &mut Command) -> Running {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -106,7 +107,7 @@ fn running(mut command: Command) -> Running {
 
 /// A broker that a test talks to.
 pub struct Broker {
-    program: Running,
+    pub program: Running,
     pub address: SocketAddr,
     pub name: &'static str,
 }
@@ -238,7 +239,7 @@ impl Broker {
             std::fs::write(&file, settings).unwrap();
             let mut command = Command::new(mosquitto_program());
             command.arg("-c").arg(&file).stderr(Stdio::piped());
-            let mut program = running(command);
+            let mut program = running(&mut command);
             let mut log = BufReader::new(program.trace()).lines();
             // It says so once it has all of them; a connection might be somebody else's who was faster.
             let is_up = log
@@ -338,7 +339,7 @@ impl Host {
             "--trace",
         ]);
         command.stderr(Stdio::piped());
-        let mut module = running(command);
+        let mut module = running(&mut command);
         let host = Self::connect(address_of(&module.line()));
         (module, host)
     }
