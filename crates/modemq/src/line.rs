@@ -82,10 +82,14 @@ impl HostLine {
     /// # Errors
     /// The line is broken.
     pub async fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.write(bytes).await,
-            Self::Serial(serial) => serial.write(bytes).await,
+        let n = match &mut self.wire {
+            Wire::Tcp(stream) => stream.write(bytes).await?,
+            Wire::Serial(serial) => serial.write(bytes).await?,
+        };
+        if let Some(tap) = &mut self.tap {
+            tap.typed(&bytes[..n]);
         }
+        Ok(n)
     }
 
     /// Waits for bytes; none: the line has ended.
