@@ -118,6 +118,32 @@ impl Line {
         None
     }
 
+    /// Does `text` stop within a quoted text before a [`Piece::Sized`]? Line ends in it are part of it: a topic of a stranger's.
+    pub fn is_within_text(&self, text: &[u8]) -> bool {
+        let mut rest = text;
+        let mut values = Values::new();
+        for (index, piece) in self.pieces.iter().enumerate() {
+            if matches!(piece, Piece::Sized(_)) {
+                return false;
+            }
+            if self.read_piece(index, &mut rest, &mut values).is_none() {
+                let is_sized = |piece: &Piece| matches!(piece, Piece::Sized(_));
+                return matches!(piece, Piece::Quoted(_))
+                    && rest.starts_with(b"\"")
+                    && self.pieces[index..].iter().any(is_sized);
+            }
+        }
+        false
+    }
+
+    /// Does `text` begin as this line does?
+    pub fn begins(&self, text: &[u8]) -> bool {
+        match self.pieces.first() {
+            Some(Piece::Lit(literal)) => text.starts_with(literal.as_bytes()),
+            _ => false,
+        }
+    }
+
     /// Reads one piece off `rest`.
     fn read_piece<'a>(
         &self,

@@ -36,7 +36,8 @@ impl QoS {
 #[derive(Debug)]
 pub struct Memory<'a> {
     /// The line that is being received: as long as the longest message that is to be taken, with its topic and 32 bytes more
-    /// (twice the message and that on a BC26). What is longer is cut, and [`Message::lack`] says so.
+    /// (twice the message and that on a BC26), and 128 at least. A message that is longer is cut, and [`Message::lack`] says so; where
+    /// its report does not tell its length, which is on BC26 and NT35E, it is lost ([`Event::Damaged`]).
     pub line: &'a mut [u8],
     /// The command line that is being sent: 256 bytes, or as long as client id, user name and password together and 32 more; on an
     /// NT35E as long as the Base64 of [`Tls::ca`] and 32 more, which is 1,200 to 2,000 bytes for one with an RSA key.
@@ -557,7 +558,7 @@ pub enum ConnectError {
     Options,
     /// The model cannot do TLS like this.
     Tls(TlsError),
-    /// [`Memory::command`] is too small for the command of these options.
+    /// [`Memory::command`] is too small for the command of these options, or [`Memory::line`] for what a module says of itself.
     Memory,
 }
 
@@ -567,7 +568,9 @@ impl fmt::Display for ConnectError {
             Self::Busy => "there is a connection already, or a command runs",
             Self::Options => "the model cannot write these options",
             Self::Tls(error) => return error.fmt(f),
-            Self::Memory => "the command memory is too small for these options",
+            Self::Memory => {
+                "the memory of the command is too small for these options, or that of the line"
+            }
         })
     }
 }

@@ -43,6 +43,11 @@
 //!   answer was late and is dropped. When it has come and the line has then been silent for 300 ms, no answer is outstanding. A
 //!   module that answers none of the eight is [`Why::Silent`].
 //! - An answer is known by its shape, not by its name alone: `+CEREG: 0,1` answers, `+CEREG: 1` reports.
+//! - A report that tells how long its message is is read by that length, its topic with whatever line ends it holds. **A BC26 and an
+//!   NT35E tell none**: whoever may publish to a topic that is subscribed to can write what the module says there, with a line end
+//!   in the topic, and on the NT35E in the message. `Delivered` is worth as much as they are then.
+//! - A second copy of a final result that comes later than the gap is taken for the result of the command that runs by then, when
+//!   there is one: nothing in it tells whose it is. No module was seen to do that.
 //! - Packets are known by their identifiers. Luat's acknowledgements have none: one that does not come in time ends the session,
 //!   so that it cannot be taken for that of the next message.
 //! - A module that may be waiting for a message's data is not typed at until it must have given up, so that no command becomes part

@@ -29,7 +29,23 @@ pub(crate) struct Lines<'a> {
     expected: Option<usize>,
     /// The line has been handed out: the next byte begins another one.
     done: bool,
+    /// Where it ends cannot be known: all that comes is part of it, until the line falls silent.
+    endless: bool,
+    /// How often it was asked at a line end whether it goes on.
+    asked: u8,
 }
+
+/// What a report can tell of its length.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sized<'l> {
+    /// The reports that do.
+    pub(crate) lines: &'l [&'l Line],
+    /// What a module never reports is noise.
+    pub(crate) longest: usize,
+}
+
+/// Line ends that a topic may hold, in a report that tells its payload's length.
+const LINE_ENDS: u8 = 16;
 
 impl<'a> Lines<'a> {
     pub(crate) fn new(buffer: &'a mut [u8]) -> Self {
@@ -38,7 +54,14 @@ impl<'a> Lines<'a> {
             len: 0,
             expected: None,
             done: false,
+            endless: false,
+            asked: 0,
         }
+    }
+
+    /// How many bytes of a line it can hold.
+    pub(crate) fn room(&self) -> usize {
+        self.buffer.len()
     }
 
     /// The line that was found, without what did not fit.
@@ -60,8 +83,9 @@ impl<'a> Lines<'a> {
     /// Has the line as many bytes as it says, and lacks its line end alone? A payload that ends with one may be a shorter payload
     /// that took it up.
     // Source: PontusO/EspATMQTT, EspATMQTT.cpp, process: +MQTTSUBRECV without a line end.
-    pub(crate) fn is_unended(&self, sized: &[&Line]) -> bool {
+    pub(crate) fn is_unended(&self, sized: Sized<'_>) -> bool {
         self.is_partial()
+            && !self.endless
             && !matches!(self.text().last(), Some(b'\r' | b'\n'))
             && self.expected.or_else(|| self.length(sized)) == Some(self.len)
     }
@@ -76,6 +100,8 @@ impl<'a> Lines<'a> {
         let len = core::mem::take(&mut self.len);
         self.expected = None;
         self.done = false;
+        self.endless = false;
+        self.asked = 0;
         len
     }
 
@@ -84,10 +110,14 @@ impl<'a> Lines<'a> {
         &mut self,
         bytes: &[u8],
         wants_prompt: bool,
-        sized: &[&Line],
+        sized: Sized<'_>,
     ) -> (usize, Found) {
         if self.done {
             self.abandon();
+        }
+        if self.endless {
+            self.len = self.len.saturating_add(bytes.len());
+            return (bytes.len(), Found::Nothing);
         }
         let mut used = 0;
         while used < bytes.len() {
@@ -127,8 +157,19 @@ impl<'a> Lines<'a> {
             // Asked at its first line end, or when it fills the memory: by then a header is whole.
             let total = self.length(sized);
             match total {
-                Some(total) if total < self.len => {
+                Some(total) if total < self.len || total > sized.longest => {
                     return (used, Found::Damaged(self.abandon()));
+                }
+                // Its text would be taken for what the module says, and it is whoever publishes that writes it.
+                None if self.is_headless(sized) => {
+                    self.asked += 1;
+                    if end.is_none() || self.asked > LINE_ENDS {
+                        self.endless = true;
+                        self.len = self.len.saturating_add(bytes.len() - used);
+                        return (bytes.len(), Found::Nothing);
+                    }
+                    self.keep(&bytes[used..=used]);
+                    used += 1;
                 }
                 Some(total) if total > self.len || end.is_none() => self.expected = Some(total),
                 _ if end.is_none() => break,
@@ -142,8 +183,17 @@ impl<'a> Lines<'a> {
     }
 
     /// How long the line says it is, as far as it has come.
-    fn length(&self, sized: &[&Line]) -> Option<usize> {
-        sized.iter().find_map(|line| line.length(self.text()))
+    fn length(&self, sized: Sized<'_>) -> Option<usize> {
+        sized.lines.iter().find_map(|line| line.length(self.text()))
+    }
+
+    /// Is it a report that tells a length, and has not come as far: its topic goes on, or the memory is shorter?
+    fn is_headless(&self, sized: Sized<'_>) -> bool {
+        let is_full = self.len > self.buffer.len();
+        sized
+            .lines
+            .iter()
+            .any(|line| line.is_within_text(self.text()) || (is_full && line.begins(self.text())))
     }
 
     fn stored(&self) -> usize {
@@ -174,6 +224,11 @@ mod tests {
     use std::string::{String, ToString};
     use std::vec::Vec;
 
+    const SIZED: Sized<'static> = Sized {
+        lines: &[&MSUB_DIRECT],
+        longest: 4096,
+    };
+
     fn lines(chunks: &[&[u8]], room: usize) -> Vec<String> {
         let mut memory = std::vec![0; room];
         let mut lines = Lines::new(&mut memory);
@@ -181,7 +236,7 @@ mod tests {
         for chunk in chunks {
             let mut rest = *chunk;
             loop {
-                let (used, what) = lines.push(rest, true, &[&MSUB_DIRECT]);
+                let (used, what) = lines.push(rest, true, SIZED);
                 rest = &rest[used..];
                 found.push(match what {
                     Found::Nothing => break,
@@ -237,6 +292,26 @@ mod tests {
             lines(&[b"12345678901\r\n\r\nOK\r\n"], 10),
             ["11 bytes lost", "OK"]
         );
+    }
+
+    /// Whoever publishes chooses the topic, and chose one that was taken for an acknowledgement.
+    #[test]
+    fn a_topic_with_line_ends_says_nothing_for_the_module() {
+        let message = b"+MSUB: \"a\r\nPUBACK\r\n\",3 byte,x\r\n\r\n\r\nOK\r\n";
+        let expected = [r#"+MSUB: "a\r\nPUBACK\r\n",3 byte,x\r\n"#, "OK"];
+        assert_eq!(lines(&[message], 64), expected);
+        let bytes: Vec<&[u8]> = message.chunks(1).collect();
+        assert_eq!(lines(&bytes, 64), expected);
+        // Nor does one that the memory has no room for, or one with more line ends than anybody wants.
+        assert_eq!(lines(&[message], 8), [""; 0]);
+        let many = [b"+MSUB: \"".as_slice(), &b"PUBACK\r\n".repeat(50)].concat();
+        assert_eq!(lines(&[&many], 4096), [""; 0]);
+    }
+
+    #[test]
+    fn a_length_that_no_report_has_is_noise() {
+        let bytes = b"+MSUB: \"t\",9999999 byte,x\r\n\r\nOK\r\n";
+        assert_eq!(lines(&[bytes], 64), ["25 bytes lost", "OK"]);
     }
 
     #[test]

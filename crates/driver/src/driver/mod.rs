@@ -11,7 +11,7 @@ use crate::api::*;
 use crate::family::{
     About, Ask, Awaited, Format, Job, Language, PromptAt, Step, Way, Writer, language,
 };
-use crate::lines::{Found, Lines};
+use crate::lines::{Found, Lines, Sized};
 use crate::mutant::Mutant;
 use crate::store::{Interest, Outbox, Sending, Topics, is_topic_filter, is_topic_name};
 use core::fmt;
@@ -24,6 +24,9 @@ use instant::Instant;
 const STALLED: Duration = Duration::from_secs(2);
 /// A report of which the line end alone does not come is taken after so long. When it comes later it is an empty line.
 const UNENDED: Duration = Duration::from_millis(200);
+
+/// What a module says of itself in one line: its version, its address, the answer to a question.
+const LINE_MIN: usize = 128;
 
 /// One module at the other end of a serial port.
 pub struct Driver<'a> {
@@ -578,9 +581,7 @@ impl<'a> Driver<'a> {
         while used < bytes.len() && !self.has_event() {
             self.last_byte = now;
             let wants_prompt = self.wants_prompt();
-            let (taken, found) =
-                self.lines
-                    .push(&bytes[used..], wants_prompt, self.language.sized());
+            let (taken, found) = self.lines.push(&bytes[used..], wants_prompt, self.sized());
             used += taken;
             match found {
                 Found::Nothing => break,
@@ -598,7 +599,7 @@ impl<'a> Driver<'a> {
         self.now = now;
         if self.stalled_at().is_some_and(|at| now >= at) {
             let is_prompt = self.lines.text().trim_ascii() == b">";
-            if self.lines.is_unended(self.language.sized())
+            if self.lines.is_unended(self.sized())
                 && let Found::Line { missing } = self.lines.end()
             {
                 self.line(missing);
@@ -631,9 +632,17 @@ impl<'a> Driver<'a> {
         [stalled, next].into_iter().flatten().min()
     }
 
+    fn sized(&self) -> Sized<'static> {
+        Sized {
+            lines: self.language.sized(),
+            // With its topic and what stands around them. Other firmware may report more than the model's does.
+            longest: self.model.limits.report.max(self.lines.room()) + 1024,
+        }
+    }
+
     /// When the rest of a line is waited for no more.
     fn stalled_at(&self) -> Option<Instant> {
-        let patience = if self.lines.is_unended(self.language.sized()) {
+        let patience = if self.lines.is_unended(self.sized()) {
             UNENDED
         } else {
             STALLED
@@ -804,6 +813,9 @@ impl<'a> Driver<'a> {
                 self.language.check_tls(tls)
             };
             checked.map_err(ConnectError::Tls)?;
+        }
+        if self.lines.room() < LINE_MIN {
+            return Err(ConnectError::Memory);
         }
         // MQTT 3.1.1 §3.1.2.9: no password without a user name.
         let is_well_formed = !options.host.is_empty()
