@@ -18,8 +18,8 @@
 //! # }
 //! ```
 
+pub use crate::port::Error;
 use crate::{Driver, Event};
-use core::fmt;
 use core::future::Future;
 use embassy_futures::select::{Either, select};
 use embedded_io_async::{Read, Write};
@@ -46,26 +46,6 @@ pub struct Modem<'a, P, C> {
     taken: usize,
     read: usize,
 }
-
-/// Why the port cannot be used any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Error<E> {
-    /// Its own reason.
-    Port(E),
-    /// It has ended.
-    Ended,
-}
-
-impl<E: fmt::Display> fmt::Display for Error<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Port(error) => error.fmt(f),
-            Self::Ended => f.write_str("the serial port has ended"),
-        }
-    }
-}
-
-impl<E: fmt::Debug + fmt::Display> core::error::Error for Error<E> {}
 
 impl<'a, P: Read + Write, C: Clock> Modem<'a, P, C> {
     /// The three of them.

@@ -89,6 +89,8 @@ mod driver;
 mod family;
 mod lines;
 mod mutant;
+#[cfg(any(feature = "async", feature = "blocking"))]
+mod port;
 mod store;
 
 pub use api::*;
