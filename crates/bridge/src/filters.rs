@@ -161,6 +161,8 @@ impl Filters {
                 if entry.refusals >= REFUSALS {
                     self.refuse(&filter, NotSubscribed::Refused(refusal), told);
                 } else {
+                    // The driver has it, and would subscribe to it whenever it connects.
+                    entry.above = Above::Refused;
                     self.not_before = Some(now + AFTER_REFUSAL);
                     self.ask(&filter);
                 }

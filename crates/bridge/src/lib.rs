@@ -132,7 +132,7 @@ impl Bridge {
                 told.news.push_back(News::Recovered);
                 uploads.arrived(&mut told);
             }
-            Event::Lost(_) | Event::Disconnected => uploads.is_online = false,
+            Event::Lost(_) | Event::Disconnected => uploads.lost(&mut told),
             Event::Recovering(recovery) => told.news.push_back(News::Recovering(recovery)),
             Event::Published(token, outcome) => uploads.published(now, token, outcome, &mut told),
             Event::Subscribed(token, result) => filters.answered(now, token, result, &mut told),

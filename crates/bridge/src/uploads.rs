@@ -48,7 +48,7 @@ pub(crate) struct Uploads {
     not_before: Option<Instant>,
     /// Messages of QoS 0 dropped since the connection was lost.
     dropped: u64,
-    pub(crate) is_online: bool,
+    is_online: bool,
 }
 
 impl Uploads {
@@ -183,7 +183,7 @@ impl Uploads {
             Outcome::Refused(Refusal::NotConnected) => {}
             Outcome::Refused(refusal) => {
                 first.refusals += 1;
-                if first.qos == QoS::AtMostOnce || first.refusals >= REFUSALS {
+                if first.refusals >= REFUSALS {
                     self.discard(Discarded::Refused(refusal), told);
                 } else {
                     self.not_before = Some(now + AFTER_REFUSAL * 4_u32.pow(first.refusals - 1));
@@ -196,12 +196,8 @@ impl Uploads {
             }
             Outcome::Unknown => {
                 first.attempts += 1;
-                let attempts = first.attempts;
-                if attempts == self.limits.attempts {
-                    self.discard(Discarded::GivenUp(attempts), told);
-                } else {
-                    self.doubtful = true;
-                }
+                self.doubtful = true;
+                self.give_up(told);
             }
         }
     }
@@ -212,6 +208,29 @@ impl Uploads {
         match std::mem::take(&mut self.dropped) {
             0 => {}
             dropped => told.news.push_back(News::Dropped(dropped)),
+        }
+    }
+
+    /// There is no connection any more. What a module has refused meanwhile it has refused because of that.
+    pub(crate) fn lost(&mut self, told: &mut Told<'_>) {
+        self.is_online = false;
+        self.not_before = None;
+        if let Some(first) = self.queue.front_mut()
+            && std::mem::take(&mut first.refusals) > 0
+        {
+            first.attempts += 1;
+            self.give_up(told);
+        }
+    }
+
+    /// Discards the first message when it was tried often enough.
+    fn give_up(&mut self, told: &mut Told<'_>) {
+        let most = self.limits.attempts;
+        if let Some(first) = self.queue.front()
+            && most > 0
+            && first.attempts >= most
+        {
+            self.discard(Discarded::GivenUp(most), told);
         }
     }
 

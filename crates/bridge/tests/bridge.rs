@@ -359,3 +359,49 @@ fn filters_have_their_limits() {
         assert_eq!(site.answers("ann"), ["SUBACK [0]"]);
     });
 }
+
+/// A filter that the module had refused once, and that its client then left, was forgotten here and not by the driver, which
+/// subscribed to it whenever it connected: messages came for nobody.
+#[test]
+fn a_filter_that_was_refused_for_the_moment_is_left_too() {
+    on("ec20", Limits::default(), |site| {
+        site.client("ann");
+        site.fault("cme-error 3 1");
+        site.subscribe("ann", &[("a", Q0)]);
+        site.wait(1);
+        assert_eq!(site.answers("ann"), [""; 0]);
+        site.unsubscribe("ann", "a");
+        site.wait(10);
+        site.fault("tcp-drop");
+        site.wait(30);
+        assert_eq!(site.above(), [""; 0]);
+        assert!(site.news.iter().any(|news| news == "connected again"));
+        // Refused for the moment only.
+        site.fault("cme-error 3 1");
+        site.subscribe("ann", &[("b", Q0)]);
+        site.wait(10);
+        assert_eq!(site.answers("ann"), ["SUBACK [0]", "SUBACK [0]"]);
+    });
+}
+
+/// A module whose link has just gone refuses what is typed: that is no reason to lose a message.
+#[test]
+fn a_refusal_for_the_moment_loses_no_message() {
+    on("bg95", Limits::default(), |site| {
+        site.client("ann");
+        site.fault("cme-error 3 2");
+        for (qos, id) in [(Q0, 0), (Q1, 1)] {
+            site.publish("ann", "up", b"x", qos, id);
+        }
+        site.wait(30);
+        assert_eq!(site.published(), ["up x", "up x"]);
+        site.fault("cme-error 3 3");
+        site.publish("ann", "up", b"never", Q1, 2);
+        site.publish("ann", "up", b"next", Q1, 3);
+        site.wait(30);
+        assert_eq!(site.published(), ["up next"]);
+        let told = "up: a message of 5 bytes is discarded: the module answered +CME ERROR: 3";
+        assert_eq!(site.news, [told]);
+        assert_eq!(site.answers("ann"), ["1", "2", "3"]);
+    });
+}

@@ -169,7 +169,9 @@ impl<'a> Site<'a> {
 
     /// The transport breaks.
     pub fn cut(&mut self, name: &str) {
-        let conn = self.clients.get_mut(name).unwrap().conn.take().unwrap();
+        let client = self.clients.get_mut(name).unwrap();
+        let conn = client.conn.take();
+        let conn = conn.unwrap_or_else(|| panic!("{name}: {:?}", client.closed));
         self.broker.link_closed(conn);
         self.settle();
     }
@@ -183,7 +185,7 @@ impl<'a> Site<'a> {
     }
 
     pub fn answers(&mut self, name: &str) -> Vec<String> {
-        std::mem::take(&mut self.clients.get_mut(name).unwrap().answers)
+        std::mem::take(&mut self.clients.entry(name.into()).or_default().answers)
     }
 
     /// What the broker above has been sent: topics and payloads.
