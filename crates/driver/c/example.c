@@ -2,6 +2,7 @@
  *
  *     cc -o example example.c ../../../target/c/release/libmodemq.a
  *     ./example ec20 /dev/ttyUSB2 broker.example 1883 up hello
+ *     ./example -c ca.pem -C client.pem -k client.key -a internet ec20 /dev/ttyUSB2 broker.example 8883 up hello
  *
  * On a microcontroller the port is a UART, the clock a timer, and the loop around them is this one. */
 
@@ -16,8 +17,17 @@
 
 #include "modemq.h"
 
-static uint8_t line[4096], command[512], outbox[1024], topics[256];
-static _Alignas(16) uint8_t place[2048];
+static uint8_t line[4096], command[4096], outbox[1024], topics[256];
+static uint64_t place[MODEMQ_PLACE_SIZE / 8];
+
+static const char usage[] =
+    "usage: %s [options] MODEL PORT HOST TCP-PORT TOPIC MESSAGE\n"
+    "  -u USER  -P PASSWORD             login\n"
+    "  -p PIN  -a APN                   of the SIM and of the mobile network\n"
+    "  -w SSID  -W PASSWORD             of the Wi-Fi\n"
+    "  -t                               TLS that checks nobody\n"
+    "  -c CA.pem                        TLS that checks the server\n"
+    "  -C CERTIFICATE.pem  -k KEY.pem   the client's own\n";
 
 static uint64_t now(void) {
     struct timespec time;
@@ -36,6 +46,25 @@ static int open_port(const char *path) {
     return port;
 }
 
+/* A whole file, as a string. The driver reads it for as long as there is a connection: it is never freed. */
+static const char *read_file(const char *path) {
+    FILE *file = fopen(path, "rb");
+    char *text = calloc(1, 16384);
+    if (file == NULL || text == NULL || fread(text, 1, 16383, file) == 0) {
+        perror(path);
+        exit(1);
+    }
+    fclose(file);
+    return text;
+}
+
+static void check(const char *what, modemq_status status) {
+    if (status != MODEMQ_STATUS_OK) {
+        fprintf(stderr, "%s: %s\n", what, modemq_status_words((int)status));
+        exit(1);
+    }
+}
+
 static void transmit(modemq *modem, int port) {
     const uint8_t *bytes;
     size_t len;
@@ -50,33 +79,43 @@ static void transmit(modemq *modem, int port) {
 }
 
 int main(int count, char **words) {
-    if (count != 7) {
-        fprintf(stderr, "usage: %s MODEL PORT HOST TCP-PORT TOPIC MESSAGE\n", words[0]);
+    modemq_options options = {0};
+    for (int option; (option = getopt(count, words, "u:P:p:a:w:W:tc:C:k:")) != -1;) {
+        switch (option) {
+        case 'u': options.username = optarg; break;
+        case 'P': options.password = optarg; break;
+        case 'p': options.pin = optarg; break;
+        case 'a': options.apn = optarg; break;
+        case 'w': options.wifi_ssid = optarg; break;
+        case 'W': options.wifi_password = optarg; break;
+        case 't': options.tls = 1; break;
+        case 'c': options.tls = 1; options.ca = read_file(optarg); break;
+        case 'C': options.tls = 1; options.certificate = read_file(optarg); break;
+        case 'k': options.tls = 1; options.key = read_file(optarg); break;
+        default: count = 0; break;
+        }
+    }
+    if (count - optind != 6) {
+        fprintf(stderr, usage, words[0]);
         return 2;
     }
-    const char *topic = words[5], *message = words[6];
-    modemq_memory memory = {line, sizeof line, command, sizeof command, outbox, sizeof outbox, topics, sizeof topics};
-    if (modemq_size() > sizeof place) {
-        fprintf(stderr, "a driver takes %zu bytes\n", modemq_size());
-        return 1;
-    }
-    modemq *modem = modemq_init(place, words[1], &memory, (uint64_t)getpid());
-    int port = open_port(words[2]);
-    if (modem == NULL || port < 0) {
-        fprintf(stderr, "no such model, or no such port\n");
-        return 1;
-    }
-    modemq_options options = {0};
-    options.host = words[3];
-    options.port = (uint16_t)atoi(words[4]);
+    words += optind;
+    const char *topic = words[4], *message = words[5];
+    options.host = words[2];
+    options.port = (uint16_t)atoi(words[3]);
     options.client_id = "c-example";
-    options.keep_alive = 60;
-    options.clean_session = true;
-    modemq_subscribe(modem, now(), topic, 1, NULL);
-    if (modemq_connect(modem, now(), &options) != MODEMQ_STATUS_OK) {
-        fprintf(stderr, "the options do not fit the model\n");
+    options.clean_session = 1;
+
+    modemq_memory memory = {line, sizeof line, command, sizeof command, outbox, sizeof outbox, topics, sizeof topics};
+    modemq *modem = NULL;
+    check(words[0], modemq_init(place, sizeof place, words[0], &memory, (uint64_t)getpid(), &modem));
+    int port = open_port(words[1]);
+    if (port < 0) {
+        perror(words[1]);
         return 1;
     }
+    check(topic, modemq_subscribe(modem, now(), topic, 1, NULL));
+    check("connect", modemq_connect(modem, now(), &options));
 
     uint8_t input[256];
     size_t held = 0;
@@ -86,23 +125,39 @@ int main(int count, char **words) {
         while (modemq_poll_event(modem, &event)) {
             switch (event.kind) {
             case MODEMQ_EVENT_KIND_CONNECTED:
+                modemq_query(modem, now(), MODEMQ_QUERY_KIND_SIGNAL);
+                /* fall through */
             case MODEMQ_EVENT_KIND_RECOVERED:
-                modemq_publish(modem, now(), topic, (const uint8_t *)message, strlen(message), 1, false, NULL);
+                /* What is on its way keeps its own outcome, and what is unknown is published again. */
+                if (!delivered && modemq_republish(modem, now(), NULL) == MODEMQ_STATUS_NOTHING) {
+                    check("publish", modemq_publish(modem, now(), topic, (const uint8_t *)message, strlen(message), 1, false, NULL));
+                }
                 break;
             case MODEMQ_EVENT_KIND_PUBLISHED:
-                if (event.outcome == MODEMQ_OUTCOME_UNKNOWN) {
-                    modemq_republish(modem, now(), NULL);
-                } else {
-                    delivered = event.outcome == MODEMQ_OUTCOME_DELIVERED;
-                    fprintf(stderr, delivered ? "delivered\n" : "refused, code %u\n", event.code);
+                fprintf(stderr, "%s\n", modemq_outcome_words((int)event.outcome));
+                if (event.outcome == MODEMQ_OUTCOME_DELIVERED) {
+                    delivered = true;
+                } else if (event.outcome == MODEMQ_OUTCOME_REFUSED && event.refuser != MODEMQ_REFUSER_LINK) {
+                    fprintf(stderr, "%s: %u\n", modemq_refusal_words((int)event.refuser, event.code), event.code);
+                    return 1;
+                }
+                break;
+            case MODEMQ_EVENT_KIND_SUBSCRIBED:
+                if (event.outcome == MODEMQ_OUTCOME_REFUSED) {
+                    fprintf(stderr, "%s: %u\n", modemq_refusal_words((int)event.refuser, event.code), event.code);
+                    return 1;
                 }
                 break;
             case MODEMQ_EVENT_KIND_MESSAGE:
-                printf("%.*s: %.*s\n", (int)event.topic_len, event.topic, (int)event.payload_len, event.payload);
+                printf("%.*s: %.*s\n", (int)event.topic_len, (const char *)event.topic, (int)event.payload_len, (const char *)event.payload);
                 received = true;
                 break;
+            case MODEMQ_EVENT_KIND_ANSWER:
+                fprintf(stderr, "signal %d\n", event.number);
+                break;
             case MODEMQ_EVENT_KIND_RECOVERING:
-                fprintf(stderr, "recovering on rung %d, because of %d\n", event.rung, event.why);
+                fprintf(stderr, "%s (%u): %s, in %u ms\n", modemq_why_words((int)event.why), event.code,
+                        modemq_rung_words((int)event.rung), (unsigned)event.wait_ms);
                 break;
             case MODEMQ_EVENT_KIND_DISCONNECTED:
                 return 0;

@@ -257,6 +257,17 @@ pub enum Outcome {
     Unknown,
 }
 
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Delivered => "delivered",
+            Self::Sent => "sent",
+            Self::Refused(refusal) => return refusal.fmt(f),
+            Self::Unknown => "nobody knows whether the message arrived",
+        })
+    }
+}
+
 /// Who refused, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {

@@ -1,37 +1,55 @@
 //! The driver for C.
 //!
 //! The rule is the same: after each call write what `modemq_poll_transmit` gives, read `modemq_poll_event` until it is false, and call
-//! `modemq_advance` when `modemq_next_deadline` has come. Times are microseconds from any epoch.
+//! `modemq_advance` when `modemq_next_deadline` has come.
+//!
+//! What C hands over is checked as far as C allows: NULL, sizes, alignment, UTF-8, the range of numbers. No type of Rust that has
+//! values of which C may write others (`enum`, `bool` in memory that C fills) is read before that.
 
 #![no_std]
 #![allow(non_camel_case_types)]
 
-use core::ffi::{CStr, c_char};
+mod event;
+mod words;
+
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::mem::{align_of, size_of};
 use core::panic::PanicInfo;
 use core::slice;
 use core::time::Duration;
 use driver::{
-    Apn, ConnectError, Driver, Event, Lack, Memory, Options, Outcome, PublishError, QoS, Refusal,
-    Rung, SubscribeError, Why, Wifi,
+    Apn, CommandError, ConnectError, Driver, Memory, Options, Patience, PublishError, QoS, Query,
+    SubscribeError, Tls, TlsError, Token, Wifi, Will,
 };
+pub use event::*;
 use instant::Instant;
+pub use words::*;
 
-/// A driver. Its memory is the caller's.
+/// What a driver itself takes at most, in bytes: `static uint64_t place[MODEMQ_PLACE_SIZE / 8];`
+pub const MODEMQ_PLACE_SIZE: usize = 1280;
+
+const _: () = assert!(size_of::<modemq>() <= MODEMQ_PLACE_SIZE && align_of::<modemq>() <= 8);
+
+/// A driver. It lives in the caller's memory, and needs no end: when it is not used any more, so may its memory be.
+///
+/// One thread at a time may use it. Other drivers are not concerned.
 pub struct modemq {
     driver: Driver<'static>,
 }
 
-/// What a driver works in. All of it must stay where it is as long as the driver is used.
+/// What a driver works in: four places that do not overlap. They are the driver's, and stay where they are, as long as it is used;
+/// this structure itself need not.
 #[repr(C)]
 pub struct modemq_memory {
-    /// The line that is being received: the longest message, its topic and 32 bytes more.
+    /// The line that is being received: the longest message, its topic and 32 bytes more (twice the message on a BC26). What is
+    /// longer is cut, and `missing` of its event says so.
     pub line: *mut u8,
     pub line_size: usize,
-    /// The command line that is being sent.
+    /// The command line that is being sent: 256 bytes, or client id, user name and password together and 32 more; on an NT35E the
+    /// Base64 of `ca` and 32 more.
     pub command: *mut u8,
     pub command_size: usize,
-    /// The message that is being published, with its topic.
+    /// The message that is being published, with its topic (twice the message on a BC26).
     pub outbox: *mut u8,
     pub outbox_size: usize,
     /// The topics that are subscribed to, each with 6 bytes more.
@@ -39,37 +57,78 @@ pub struct modemq_memory {
     pub topics_size: usize,
 }
 
-/// Where to connect, and as whom. Strings end with NUL and must stay where they are; those that may be left out may be NULL.
+/// Where to connect, and as whom: begin with `{0}`. Strings are UTF-8, end with NUL, and **stay where they are, unchanged, until
+/// MODEMQ_EVENT_KIND_DISCONNECTED**; this structure itself need not. A string that may be NULL is then not there.
 #[repr(C)]
 pub struct modemq_options {
+    /// Name or address.
     pub host: *const c_char,
+    /// 0: 1883, with TLS 8883.
     pub port: u16,
     pub client_id: *const c_char,
     /// May be NULL.
     pub username: *const c_char,
     /// May be NULL.
     pub password: *const c_char,
-    /// In seconds.
+    /// In seconds, 1 to 3600; 0: 60.
     pub keep_alive: u16,
-    pub clean_session: bool,
-    /// The PIN of the SIM; may be NULL.
+    /// 1: the broker forgets the client when the connection ends. 0: it keeps subscriptions and messages.
+    pub clean_session: u8,
+
+    /// Last will; NULL: none.
+    pub will_topic: *const c_char,
+    /// Its message; NULL: empty.
+    pub will_payload: *const c_char,
+    /// 0 to 2.
+    pub will_qos: u8,
+    /// 0 or 1.
+    pub will_retain: u8,
+
+    /// The PIN of the SIM, typed when it asks for one; one that the SIM has not taken is not typed again before the next connect.
+    /// May be NULL.
     pub pin: *const c_char,
-    /// May be NULL: what the operator gives.
+    /// The access point of the mobile network; NULL: what the operator gives.
     pub apn: *const c_char,
-    /// May be NULL: what the module joins by itself.
+    /// May be NULL.
+    pub apn_username: *const c_char,
+    /// May be NULL.
+    pub apn_password: *const c_char,
+    /// The Wi-Fi access point; NULL: what the module joins by itself.
     pub wifi_ssid: *const c_char,
+    /// NULL or empty: an open one.
     pub wifi_password: *const c_char,
-    /// MODEMQ_EVENT_KIND_RESET is answered.
-    pub reset_pin: bool,
+
+    /// 1: TLS. What a model lacks of it is MODEMQ_STATUS_TLS_….
+    pub tls: u8,
+    /// The authority that the server's certificate must be of, PEM; NULL: the server is not checked.
+    pub ca: *const c_char,
+    /// The client's certificate, PEM, with its key; both or none.
+    pub certificate: *const c_char,
+    pub key: *const c_char,
+    /// 1: certificates that are not valid by the module's clock are taken all the same, where the model can be told so.
+    pub any_date: u8,
+
+    /// 1: MODEMQ_EVENT_KIND_RESET is answered by a pulse on the module's reset pin.
+    pub reset_pin: u8,
+    /// How long to wait before the second attempt to recover, in milliseconds; 0: 1000. Each further wait is twice as long.
+    pub first_wait_ms: u32,
+    /// The longest wait between two attempts; 0: 60,000.
+    pub longest_wait_ms: u32,
+    /// How often an idle module is asked whether it is still logged in; 0: 60,000.
+    pub check_ms: u32,
+    /// Nothing is typed so long after a final result; 0: 20.
+    pub gap_ms: u32,
 }
 
-/// What became of a call.
+/// What became of a call. What is not MODEMQ_STATUS_OK has done nothing. `modemq_status_words` has words for each.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum modemq_status {
     Ok = 0,
-    /// A pointer is NULL, a string is not UTF-8, or a number is out of range.
+    /// A pointer is NULL, a place misaligned, a string not UTF-8, or a number out of range.
     Invalid,
+    /// No model is called so.
+    NoSuchModel,
     /// Something else runs.
     Busy,
     /// There is no connection.
@@ -80,159 +139,109 @@ pub enum modemq_status {
     Bytes,
     /// The model cannot write this topic.
     Topic,
-    /// The memory is too small.
+    /// Memory, of `place` or of `modemq_memory`, is too small.
     Memory,
     /// The model cannot write these options.
     Options,
-    /// There is nothing like that.
+    /// There is no message whose outcome is unknown, or no such subscription.
     Nothing,
+    /// The model has nothing that answers this.
+    NotOnThisModel,
+    /// The line is too long, or holds a line end.
+    Line,
+    /// The model has no TLS.
+    TlsNotOnThisModel,
+    /// The model has no place for a certificate of the client's.
+    TlsNoIdentity,
+    /// A certificate or a key is not PEM.
+    TlsNotPem,
+    /// `ca` holds more than one certificate, and the model takes one.
+    TlsOneAuthority,
+    /// The certificate is longer than the model takes.
+    TlsTooLong,
 }
 
-/// What has happened.
+/// What was seen on the serial line that belongs to nothing. Counted, never credited.
 #[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum modemq_event_kind {
-    /// A message: topic, payload, missing.
-    Message = 0,
-    Connected,
-    Disconnected,
-    /// The connection is lost: why. The driver recovers by itself.
-    Lost,
-    /// The driver is about to do something: rung, attempt, why, wait_ms.
-    Recovering,
-    Recovered,
-    /// What became of a message: token, outcome.
-    Published,
-    /// What became of a subscription: token, outcome (DELIVERED or REFUSED).
-    Subscribed,
-    /// A subscription has ended: token.
-    Unsubscribed,
-    /// Pull the reset pin now.
-    Reset,
-    /// Something on the serial line was not to be understood.
-    Damaged,
-    /// Something else.
-    Other,
+pub struct modemq_counters {
+    /// Final results when no command ran.
+    pub stray_results: u32,
+    /// Lines that are neither an answer nor a known report.
+    pub unknown_lines: u32,
+    /// Bytes that were not to be understood.
+    pub damaged_bytes: u32,
+    /// Commands whose final result did not come in time.
+    pub timeouts: u32,
+    /// Questions that were typed to find out what the module hears.
+    pub resyncs: u32,
 }
 
-/// What became of a message.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum modemq_outcome {
-    /// The broker has acknowledged it.
-    Delivered = 0,
-    /// QoS 0: handed over to the network.
-    Sent,
-    /// The broker does not have it: code.
-    Refused,
-    /// Nobody knows. With QoS 1 and 2 `modemq_republish` sends it again.
-    Unknown,
-}
-
-/// Why there is no connection.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum modemq_why {
-    Silent = 0,
-    Rebooted,
-    Sim,
-    SimLocked,
-    NotRegistered,
-    NoBearer,
-    BearerLost,
-    NotOpened,
-    Closed,
-    NotLoggedIn,
-    /// By the broker: code.
-    Refused,
-    Unanswered,
-    NotConnected,
-    Configuration,
-}
-
-/// What the driver does to recover.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum modemq_rung {
-    Resubscribe = 0,
-    Reconnect,
-    Reopen,
-    Reactivate,
-    Radio,
-    Reset,
-}
-
-/// What has happened. Which fields count stands at each kind; pointers are good until the next call.
-#[repr(C)]
-pub struct modemq_event {
-    pub kind: modemq_event_kind,
-    pub token: u16,
-    pub outcome: modemq_outcome,
-    pub why: modemq_why,
-    pub rung: modemq_rung,
-    pub attempt: u8,
-    /// The code of a refusal: of CONNACK, of +CME ERROR, 128 of SUBACK; 0: none.
-    pub code: u16,
-    pub wait_ms: u32,
-    pub topic: *const u8,
-    pub topic_len: usize,
-    pub payload: *const u8,
-    pub payload_len: usize,
-    /// Bytes of the payload for which there was no room.
-    pub missing: usize,
-}
-
-/// How many bytes a driver itself takes.
+/// How many bytes a driver itself takes here: MODEMQ_PLACE_SIZE at most.
 #[unsafe(no_mangle)]
 pub extern "C" fn modemq_size() -> usize {
     size_of::<modemq>()
 }
 
-/// How they must be aligned.
-#[unsafe(no_mangle)]
-pub extern "C" fn modemq_align() -> usize {
-    align_of::<modemq>()
-}
-
-/// Makes a driver of a model (`ec20`) in `place`, which has `modemq_size()` bytes, aligned. NULL: no such model, or a pointer is NULL.
+/// Makes a driver of a model (`"ec20"`) in `place`, which has `size` bytes, aligned for `uint64_t`. Nothing is typed before the first
+/// request. `seed` makes its waits differ from those of another driver: a serial number will do.
 ///
 /// # Safety
-/// The pointers are NULL or point to what they say, which nobody else uses as long as the driver is used.
+/// The pointers are NULL or point to what they say. `place`, and what `memory` names, are the driver's alone as long as it is used.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn modemq_init(
-    place: *mut u8,
+    place: *mut c_void,
+    size: usize,
     model: *const c_char,
     memory: *const modemq_memory,
     seed: u64,
-) -> *mut modemq {
+    modem: *mut *mut modemq,
+) -> modemq_status {
+    let place = place.cast::<modemq>();
+    if place.is_null() || !place.is_aligned() || modem.is_null() {
+        return modemq_status::Invalid;
+    }
+    if size < size_of::<modemq>() {
+        return modemq_status::Memory;
+    }
     // SAFETY: the caller's promise.
     let (model, memory) = unsafe { (text(model), memory.as_ref()) };
-    let (Some(Some(model)), Some(memory)) = (model.map(dialect::Model::by_name), memory) else {
-        return core::ptr::null_mut();
+    let (Ok(Some(model)), Some(memory)) = (model, memory) else {
+        return modemq_status::Invalid;
     };
-    let place = place.cast::<modemq>();
-    if place.is_null() || !place.is_aligned() {
-        return core::ptr::null_mut();
-    }
+    let Some(model) = dialect::Model::by_name(model) else {
+        return modemq_status::NoSuchModel;
+    };
     // SAFETY: the caller's promise: each is NULL, or has so many bytes that nobody else uses.
-    let memory = unsafe {
-        Memory {
-            line: room(memory.line, memory.line_size),
-            command: room(memory.command, memory.command_size),
-            outbox: room(memory.outbox, memory.outbox_size),
-            topics: room(memory.topics, memory.topics_size),
-        }
+    let rooms = unsafe {
+        [
+            room(memory.line, memory.line_size),
+            room(memory.command, memory.command_size),
+            room(memory.outbox, memory.outbox_size),
+            room(memory.topics, memory.topics_size),
+        ]
+    };
+    let [Some(line), Some(command), Some(outbox), Some(topics)] = rooms else {
+        return modemq_status::Invalid;
+    };
+    let memory = Memory {
+        line,
+        command,
+        outbox,
+        topics,
     };
     let driver = Driver::new(model, memory, seed);
-    // SAFETY: aligned, as was asked above, and large enough, by the caller's promise.
+    // SAFETY: aligned and large enough, as was asked above.
     unsafe { place.write(modemq { driver }) };
-    place
+    // SAFETY: not NULL, as was asked above, and by the caller's promise a place for a pointer.
+    unsafe { modem.write(place) };
+    modemq_status::Ok
 }
 
-/// Connects, and keeps the connection.
+/// Connects, and keeps the connection until `modemq_disconnect`: MODEMQ_EVENT_KIND_CONNECTED follows, or
+/// MODEMQ_EVENT_KIND_RECOVERING until it does. `now` is in microseconds from any epoch, here and everywhere.
 ///
 /// # Safety
-/// `modem` is of `modemq_init`; `options` and its strings are what they say, and the strings stay.
+/// `modem` is NULL or of `modemq_init`; `options` and its strings are NULL or what they say, and the strings stay.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn modemq_connect(
     modem: *mut modemq,
@@ -244,53 +253,28 @@ pub unsafe extern "C" fn modemq_connect(
         return modemq_status::Invalid;
     };
     // SAFETY: the caller's promise.
-    let [host, id, user, password, pin, apn, ssid, key] = [
-        given.host,
-        given.client_id,
-        given.username,
-        given.password,
-        given.pin,
-        given.apn,
-        given.wifi_ssid,
-        given.wifi_password,
-    ]
-    .map(|string| unsafe { text(string) });
-    let (Some(host), Some(client_id)) = (host, id) else {
+    let Some(options) = (unsafe { options_of(given) }) else {
         return modemq_status::Invalid;
-    };
-    let options = Options {
-        host,
-        port: given.port,
-        client_id,
-        username: user,
-        password,
-        keep_alive: given.keep_alive,
-        clean_session: given.clean_session,
-        pin,
-        apn: apn.map(|name| Apn {
-            name,
-            username: "",
-            password: "",
-        }),
-        wifi: ssid.map(|ssid| Wifi {
-            ssid,
-            password: key.unwrap_or(""),
-        }),
-        reset_pin: given.reset_pin,
-        ..Options::default()
     };
     match modem.driver.connect(Instant::from_micros(now), options) {
         Ok(()) => modemq_status::Ok,
         Err(ConnectError::Busy) => modemq_status::Busy,
-        Err(ConnectError::Options | ConnectError::Tls(_)) => modemq_status::Options,
+        Err(ConnectError::Options) => modemq_status::Options,
         Err(ConnectError::Memory) => modemq_status::Memory,
+        Err(ConnectError::Tls(error)) => match error {
+            TlsError::NotOnThisModel => modemq_status::TlsNotOnThisModel,
+            TlsError::NoIdentity => modemq_status::TlsNoIdentity,
+            TlsError::NotPem => modemq_status::TlsNotPem,
+            TlsError::OneAuthority => modemq_status::TlsOneAuthority,
+            TlsError::TooLong(_) => modemq_status::TlsTooLong,
+        },
     }
 }
 
-/// Logs out.
+/// Logs out: MODEMQ_EVENT_KIND_DISCONNECTED follows. NULL does nothing.
 ///
 /// # Safety
-/// `modem` is of `modemq_init`.
+/// `modem` is NULL or of `modemq_init`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn modemq_disconnect(modem: *mut modemq, now: u64) {
     // SAFETY: the caller's promise.
@@ -299,10 +283,31 @@ pub unsafe extern "C" fn modemq_disconnect(modem: *mut modemq, now: u64) {
     }
 }
 
-/// Subscribes, now or once connected, and again after each loss.
+/// Logged in, and subscribed to everything?
 ///
 /// # Safety
-/// `modem` is of `modemq_init`, `topic` a string, `token` NULL or a place for one.
+/// `modem` is NULL or of `modemq_init`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn modemq_is_connected(modem: *const modemq) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { modem.as_ref() }.is_some_and(|modem| modem.driver.is_connected())
+}
+
+/// May a message be published now? One is on its way at a time.
+///
+/// # Safety
+/// `modem` is NULL or of `modemq_init`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn modemq_can_publish(modem: *const modemq) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { modem.as_ref() }.is_some_and(|modem| modem.driver.can_publish())
+}
+
+/// Subscribes, now or once connected, and again after each loss: MODEMQ_EVENT_KIND_SUBSCRIBED with this token tells of the first
+/// time, and of a broker that refuses it later. `topic` is copied. `qos` is 0 to 2; `token` may be NULL.
+///
+/// # Safety
+/// `modem` is NULL or of `modemq_init`, `topic` NULL or a string, `token` NULL or a place for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn modemq_subscribe(
     modem: *mut modemq,
@@ -312,48 +317,40 @@ pub unsafe extern "C" fn modemq_subscribe(
     token: *mut u16,
 ) -> modemq_status {
     // SAFETY: the caller's promise.
-    let (modem, topic, token) = unsafe { (modem.as_mut(), text(topic), token.as_mut()) };
-    let (Some(modem), Some(topic), Some(qos)) = (modem, topic, QoS::from_level(qos)) else {
+    let (modem, topic) = unsafe { (modem.as_mut(), text(topic)) };
+    let (Some(modem), Ok(Some(topic)), Some(qos)) = (modem, topic, QoS::from_level(qos)) else {
         return modemq_status::Invalid;
     };
-    let subscribed = modem
-        .driver
-        .subscribe(Instant::from_micros(now), topic, qos);
-    match subscribed {
-        Ok(own) => {
-            token.into_iter().for_each(|token| *token = own.0);
-            modemq_status::Ok
-        }
-        Err(SubscribeError::Topic) => modemq_status::Topic,
-        Err(SubscribeError::Memory) => modemq_status::Memory,
-        Err(SubscribeError::Unknown) => modemq_status::Nothing,
-    }
+    let now = Instant::from_micros(now);
+    // SAFETY: the caller's promise.
+    unsafe { subscribed(modem.driver.subscribe(now, topic, qos), token) }
 }
 
-/// Ends a subscription.
+/// Ends a subscription: MODEMQ_EVENT_KIND_UNSUBSCRIBED with this token follows. `token` may be NULL.
 ///
 /// # Safety
-/// `modem` is of `modemq_init`, `topic` a string.
+/// `modem` is NULL or of `modemq_init`, `topic` NULL or a string, `token` NULL or a place for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn modemq_unsubscribe(
     modem: *mut modemq,
     now: u64,
     topic: *const c_char,
+    token: *mut u16,
 ) -> modemq_status {
     // SAFETY: the caller's promise.
-    let (Some(modem), Some(topic)) = (unsafe { (modem.as_mut(), text(topic)) }) else {
+    let (Some(modem), Ok(Some(topic))) = (unsafe { (modem.as_mut(), text(topic)) }) else {
         return modemq_status::Invalid;
     };
-    match modem.driver.unsubscribe(Instant::from_micros(now), topic) {
-        Ok(_) => modemq_status::Ok,
-        Err(_) => modemq_status::Nothing,
-    }
+    let now = Instant::from_micros(now);
+    // SAFETY: the caller's promise.
+    unsafe { subscribed(modem.driver.unsubscribe(now, topic), token) }
 }
 
-/// Publishes `len` bytes, any of them. One message is on its way at a time.
+/// Publishes `len` bytes, any of them: MODEMQ_EVENT_KIND_PUBLISHED with this token tells what became of them. Topic and payload are
+/// copied. `qos` is 0 to 2; `token` may be NULL; `payload` may be NULL when `len` is 0.
 ///
 /// # Safety
-/// `modem` is of `modemq_init`, `topic` a string, `payload` has `len` bytes, `token` is NULL or a place for one.
+/// `modem` is NULL or of `modemq_init`, `topic` NULL or a string, `payload` has `len` bytes, `token` is NULL or a place for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn modemq_publish(
     modem: *mut modemq,
@@ -366,20 +363,22 @@ pub unsafe extern "C" fn modemq_publish(
     token: *mut u16,
 ) -> modemq_status {
     // SAFETY: the caller's promise.
-    let (modem, topic, token) = unsafe { (modem.as_mut(), text(topic), token.as_mut()) };
-    let (Some(modem), Some(topic), Some(qos)) = (modem, topic, QoS::from_level(qos)) else {
+    let (modem, topic, payload) = unsafe { (modem.as_mut(), text(topic), bytes(payload, len)) };
+    let (Some(modem), Ok(Some(topic)), Some(payload), Some(qos)) =
+        (modem, topic, payload, QoS::from_level(qos))
+    else {
         return modemq_status::Invalid;
     };
-    // SAFETY: the caller's promise.
-    let payload = unsafe { bytes(payload, len) };
     let now = Instant::from_micros(now);
-    published(modem.driver.publish(now, topic, payload, qos, retain), token)
+    let result = modem.driver.publish(now, topic, payload, qos, retain);
+    // SAFETY: the caller's promise.
+    unsafe { published(result, token) }
 }
 
-/// Publishes once more the message whose outcome is unknown.
+/// Publishes once more the message whose outcome is MODEMQ_OUTCOME_UNKNOWN. The broker may then have it twice.
 ///
 /// # Safety
-/// `modem` is of `modemq_init`, `token` is NULL or a place for one.
+/// `modem` is NULL or of `modemq_init`, `token` is NULL or a place for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn modemq_republish(
     modem: *mut modemq,
@@ -387,16 +386,95 @@ pub unsafe extern "C" fn modemq_republish(
     token: *mut u16,
 ) -> modemq_status {
     // SAFETY: the caller's promise.
-    let (Some(modem), token) = (unsafe { (modem.as_mut(), token.as_mut()) }) else {
+    let Some(modem) = (unsafe { modem.as_mut() }) else {
         return modemq_status::Invalid;
     };
-    published(modem.driver.republish(Instant::from_micros(now)), token)
+    let result = modem.driver.republish(Instant::from_micros(now));
+    // SAFETY: the caller's promise.
+    unsafe { published(result, token) }
 }
 
-/// Bytes of the serial port, up to the first event; returns how many were taken. Read the events, and give it the rest.
+/// Asks the module a MODEMQ_QUERY_…: MODEMQ_EVENT_KIND_ANSWER or MODEMQ_EVENT_KIND_UNANSWERED follows.
 ///
 /// # Safety
-/// `modem` is of `modemq_init`, `input` has `len` bytes.
+/// `modem` is NULL or of `modemq_init`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn modemq_query(modem: *mut modemq, now: u64, query: c_int) -> modemq_status {
+    const ALL: [(modemq_query_kind, Query); 7] = [
+        (modemq_query_kind::Signal, Query::Signal),
+        (modemq_query_kind::Registration, Query::Registration),
+        (modemq_query_kind::Iccid, Query::Iccid),
+        (modemq_query_kind::Imei, Query::Imei),
+        (modemq_query_kind::Firmware, Query::Firmware),
+        (modemq_query_kind::Model, Query::Model),
+        (modemq_query_kind::Time, Query::Time),
+    ];
+    let found = ALL.iter().find(|(own, _)| *own as c_int == query);
+    // SAFETY: the caller's promise.
+    let (Some(modem), Some((_, query))) = (unsafe { modem.as_mut() }, found) else {
+        return modemq_status::Invalid;
+    };
+    commanded(modem.driver.query(Instant::from_micros(now), *query))
+}
+
+/// Types a command line of the caller's, without its end: MODEMQ_EVENT_KIND_LINE for each line of its answer, and
+/// MODEMQ_EVENT_KIND_DONE at its end, or after `patience_ms` milliseconds. What it changes in the module is the caller's business.
+///
+/// # Safety
+/// `modem` is NULL or of `modemq_init`, `line` NULL or a string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn modemq_command(
+    modem: *mut modemq,
+    now: u64,
+    line: *const c_char,
+    patience_ms: u32,
+) -> modemq_status {
+    // SAFETY: the caller's promise.
+    let (Some(modem), Ok(Some(line))) = (unsafe { (modem.as_mut(), text(line)) }) else {
+        return modemq_status::Invalid;
+    };
+    let patience = Duration::from_millis(patience_ms.into());
+    commanded(
+        modem
+            .driver
+            .command(Instant::from_micros(now), line, patience),
+    )
+}
+
+/// What was seen that belongs to nothing.
+///
+/// # Safety
+/// `modem` is NULL or of `modemq_init`, `counters` NULL or a place for them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn modemq_stats(
+    modem: *const modemq,
+    counters: *mut modemq_counters,
+) -> modemq_status {
+    // SAFETY: the caller's promise.
+    let Some(modem) = (unsafe { modem.as_ref() }) else {
+        return modemq_status::Invalid;
+    };
+    if counters.is_null() {
+        return modemq_status::Invalid;
+    }
+    let own = modem.driver.stats();
+    let own = modemq_counters {
+        stray_results: own.stray_results,
+        unknown_lines: own.unknown_lines,
+        damaged_bytes: own.damaged_bytes,
+        timeouts: own.timeouts,
+        resyncs: own.resyncs,
+    };
+    // SAFETY: not NULL, and the caller's promise.
+    unsafe { counters.write(own) };
+    modemq_status::Ok
+}
+
+/// Bytes of the serial port, up to the first event; returns how many were taken. **Read the events, and give it the rest.** NULL is
+/// no bytes.
+///
+/// # Safety
+/// `modem` is NULL or of `modemq_init`, `input` has `len` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn modemq_receive(
     modem: *mut modemq,
@@ -405,16 +483,16 @@ pub unsafe extern "C" fn modemq_receive(
     len: usize,
 ) -> usize {
     // SAFETY: the caller's promise.
-    let (modem, input) = unsafe { (modem.as_mut(), bytes(input, len)) };
-    modem.map_or(0, |modem| {
-        modem.driver.receive(Instant::from_micros(now), input)
-    })
+    let (Some(modem), Some(input)) = (unsafe { (modem.as_mut(), bytes(input, len)) }) else {
+        return 0;
+    };
+    modem.driver.receive(Instant::from_micros(now), input)
 }
 
-/// Time has come.
+/// Time has come. It may be called at any other time as well.
 ///
 /// # Safety
-/// `modem` is of `modemq_init`.
+/// `modem` is NULL or of `modemq_init`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn modemq_advance(modem: *mut modemq, now: u64) {
     // SAFETY: the caller's promise.
@@ -423,10 +501,10 @@ pub unsafe extern "C" fn modemq_advance(modem: *mut modemq, now: u64) {
     }
 }
 
-/// When `modemq_advance` is due; UINT64_MAX: only after other calls.
+/// When `modemq_advance` is due, in microseconds; UINT64_MAX: only after other calls.
 ///
 /// # Safety
-/// `modem` is of `modemq_init`.
+/// `modem` is NULL or of `modemq_init`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn modemq_next_deadline(modem: *const modemq) -> u64 {
     // SAFETY: the caller's promise.
@@ -434,30 +512,27 @@ pub unsafe extern "C" fn modemq_next_deadline(modem: *const modemq) -> u64 {
     deadline.map_or(u64::MAX, Instant::as_micros)
 }
 
-/// What is to be written to the serial port: `len` bytes; NULL: nothing. Good until the next call.
+/// What is to be written to the serial port: `*len` bytes; NULL: nothing. Good until the next call with this driver.
 ///
 /// # Safety
-/// `modem` is of `modemq_init`, `len` a place for a length.
+/// `modem` is NULL or of `modemq_init`, `len` NULL or a place for a length.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn modemq_poll_transmit(
-    modem: *const modemq,
-    len: *mut usize,
-) -> *const u8 {
+pub unsafe extern "C" fn modemq_poll_transmit(modem: *const modemq, len: *mut usize) -> *const u8 {
     // SAFETY: the caller's promise.
-    let (modem, len) = unsafe { (modem.as_ref(), len.as_mut()) };
-    match (modem.and_then(|modem| modem.driver.poll_transmit()), len) {
-        (Some(bytes), Some(len)) => {
-            *len = bytes.len();
-            bytes.as_ptr()
-        }
-        _ => core::ptr::null(),
-    }
+    let modem = unsafe { modem.as_ref() };
+    let bytes = modem.and_then(|modem| modem.driver.poll_transmit());
+    let (Some(bytes), false) = (bytes, len.is_null()) else {
+        return core::ptr::null();
+    };
+    // SAFETY: not NULL, and the caller's promise.
+    unsafe { len.write(bytes.len()) };
+    bytes.as_ptr()
 }
 
-/// So many bytes of them were written.
+/// So many bytes of what `modemq_poll_transmit` gave were written.
 ///
 /// # Safety
-/// `modem` is of `modemq_init`.
+/// `modem` is NULL or of `modemq_init`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn modemq_transmitted(modem: *mut modemq, now: u64, len: usize) {
     // SAFETY: the caller's promise.
@@ -466,10 +541,10 @@ pub unsafe extern "C" fn modemq_transmitted(modem: *mut modemq, now: u64, len: u
     }
 }
 
-/// What has happened; false when nothing has.
+/// What has happened; false when nothing has. With `event` NULL it is passed over.
 ///
 /// # Safety
-/// `modem` is of `modemq_init`, `event` a place for one.
+/// `modem` is NULL or of `modemq_init`, `event` NULL or a place for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn modemq_poll_event(modem: *mut modemq, event: *mut modemq_event) -> bool {
     // SAFETY: the caller's promise.
@@ -481,96 +556,106 @@ pub unsafe extern "C" fn modemq_poll_event(modem: *mut modemq, event: *mut modem
     };
     if !event.is_null() {
         // SAFETY: the caller's promise; it need not hold anything yet.
-        unsafe { event.write(of(happened)) };
+        unsafe { event.write(happened.into()) };
     }
     true
 }
 
-fn of(happened: Event<'_>) -> modemq_event {
-    let mut event = modemq_event {
-        kind: modemq_event_kind::Other,
-        token: 0,
-        outcome: modemq_outcome::Unknown,
-        why: modemq_why::Silent,
-        rung: modemq_rung::Resubscribe,
-        attempt: 0,
-        code: 0,
-        wait_ms: 0,
-        topic: core::ptr::null(),
-        topic_len: 0,
-        payload: core::ptr::null(),
-        payload_len: 0,
-        missing: 0,
+/// `None`: a string is not UTF-8, one that must be there is NULL, or a number is out of range.
+///
+/// # Safety
+/// The strings are NULL or strings that stay.
+unsafe fn options_of(given: &modemq_options) -> Option<Options<'static>> {
+    // SAFETY: the caller's promise.
+    let read = |string| unsafe { text(string) }.ok();
+    let flag = |flag: u8| (flag <= 1).then_some(flag == 1);
+    let tls = flag(given.tls)?;
+    let identity = match (read(given.certificate)?, read(given.key)?) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => return None,
     };
-    event.kind = match happened {
-        Event::Message(message) => {
-            event.topic = message.topic.as_ptr();
-            event.topic_len = message.topic.len();
-            event.payload = message.payload.as_ptr();
-            event.payload_len = message.payload.len();
-            if let Lack::Bytes(missing) = message.lack {
-                event.missing = missing;
-            }
-            modemq_event_kind::Message
-        }
-        Event::Connected => modemq_event_kind::Connected,
-        Event::Disconnected => modemq_event_kind::Disconnected,
-        Event::Lost(why) => {
-            (event.why, event.code) = reason(why);
-            modemq_event_kind::Lost
-        }
-        Event::Recovering(recovery) => {
-            (event.why, event.code) = reason(recovery.why);
-            event.rung = rung(recovery.rung);
-            event.attempt = recovery.attempt;
-            event.wait_ms = millis(recovery.wait);
-            modemq_event_kind::Recovering
-        }
-        Event::Recovered => modemq_event_kind::Recovered,
-        Event::Published(token, outcome) => {
-            event.token = token.0;
-            event.outcome = match outcome {
-                Outcome::Delivered => modemq_outcome::Delivered,
-                Outcome::Sent => modemq_outcome::Sent,
-                Outcome::Refused(refusal) => {
-                    event.code = code(refusal);
-                    modemq_outcome::Refused
-                }
-                Outcome::Unknown => modemq_outcome::Unknown,
-            };
-            modemq_event_kind::Published
-        }
-        Event::Subscribed(token, result) => {
-            event.token = token.0;
-            event.outcome = match result {
-                Ok(()) => modemq_outcome::Delivered,
-                Err(refusal) => {
-                    event.code = code(refusal);
-                    modemq_outcome::Refused
-                }
-            };
-            modemq_event_kind::Subscribed
-        }
-        Event::Unsubscribed(token) => {
-            event.token = token.0;
-            modemq_event_kind::Unsubscribed
-        }
-        Event::Reset => modemq_event_kind::Reset,
-        Event::Damaged(_) => modemq_event_kind::Damaged,
-        _ => modemq_event_kind::Other,
+    let own = Patience::default();
+    let wait = |own: Duration, millis: u32| match millis {
+        0 => own,
+        _ => Duration::from_millis(millis.into()),
     };
-    event
+    let will = match read(given.will_topic)? {
+        Some(topic) => Some(Will {
+            topic,
+            payload: read(given.will_payload)?.unwrap_or(""),
+            qos: QoS::from_level(given.will_qos)?,
+            retain: flag(given.will_retain)?,
+        }),
+        None => None,
+    };
+    let apn = match read(given.apn)? {
+        Some(name) => Some(Apn {
+            name,
+            username: read(given.apn_username)?.unwrap_or(""),
+            password: read(given.apn_password)?.unwrap_or(""),
+        }),
+        None => None,
+    };
+    let wifi = match read(given.wifi_ssid)? {
+        Some(ssid) => Some(Wifi {
+            ssid,
+            password: read(given.wifi_password)?.unwrap_or(""),
+        }),
+        None => None,
+    };
+    Some(Options {
+        host: read(given.host)??,
+        port: match given.port {
+            0 if tls => 8883,
+            0 => 1883,
+            port => port,
+        },
+        client_id: read(given.client_id)??,
+        username: read(given.username)?,
+        password: read(given.password)?,
+        keep_alive: match given.keep_alive {
+            0 => 60,
+            seconds => seconds,
+        },
+        clean_session: flag(given.clean_session)?,
+        will,
+        pin: read(given.pin)?,
+        apn,
+        wifi,
+        tls: tls.then_some(Tls {
+            ca: read(given.ca)?,
+            identity,
+            dates: !flag(given.any_date)?,
+        }),
+        reset_pin: flag(given.reset_pin)?,
+        patience: Patience {
+            first_wait: wait(own.first_wait, given.first_wait_ms),
+            longest_wait: wait(own.longest_wait, given.longest_wait_ms),
+            check: wait(own.check, given.check_ms),
+            gap: wait(own.gap, given.gap_ms),
+        },
+    })
 }
 
-fn published(
-    result: Result<driver::Token, PublishError>,
-    token: Option<&mut u16>,
-) -> modemq_status {
+/// # Safety
+/// `token` is NULL or a place for one.
+unsafe fn subscribed(result: Result<Token, SubscribeError>, token: *mut u16) -> modemq_status {
     match result {
-        Ok(own) => {
-            token.into_iter().for_each(|token| *token = own.0);
-            modemq_status::Ok
-        }
+        // SAFETY: the caller's promise.
+        Ok(own) => unsafe { tell(own, token) },
+        Err(SubscribeError::Topic) => modemq_status::Topic,
+        Err(SubscribeError::Memory) => modemq_status::Memory,
+        Err(SubscribeError::Unknown) => modemq_status::Nothing,
+    }
+}
+
+/// # Safety
+/// `token` is NULL or a place for one.
+unsafe fn published(result: Result<Token, PublishError>, token: *mut u16) -> modemq_status {
+    match result {
+        // SAFETY: the caller's promise.
+        Ok(own) => unsafe { tell(own, token) },
         Err(PublishError::NotConnected) => modemq_status::NotConnected,
         Err(PublishError::Busy) => modemq_status::Busy,
         Err(PublishError::TooLong(_)) => modemq_status::TooLong,
@@ -581,79 +666,65 @@ fn published(
     }
 }
 
-fn code(refusal: Refusal) -> u16 {
-    match refusal {
-        Refusal::Module(code) => code.unwrap_or(0),
-        Refusal::Broker(code) => code.into(),
-        Refusal::NotConnected => 0,
+/// # Safety
+/// `token` is NULL or a place for one.
+unsafe fn tell(own: Token, token: *mut u16) -> modemq_status {
+    if !token.is_null() {
+        // SAFETY: not NULL, and the caller's promise.
+        unsafe { token.write(own.0) };
+    }
+    modemq_status::Ok
+}
+
+fn commanded(result: Result<(), CommandError>) -> modemq_status {
+    match result {
+        Ok(()) => modemq_status::Ok,
+        Err(CommandError::Busy) => modemq_status::Busy,
+        Err(CommandError::NotOnThisModel) => modemq_status::NotOnThisModel,
+        Err(CommandError::Line) => modemq_status::Line,
     }
 }
 
-fn reason(why: Why) -> (modemq_why, u16) {
-    let own = match why {
-        Why::Silent => modemq_why::Silent,
-        Why::Rebooted => modemq_why::Rebooted,
-        Why::Sim => modemq_why::Sim,
-        Why::SimLocked => modemq_why::SimLocked,
-        Why::NotRegistered => modemq_why::NotRegistered,
-        Why::NoBearer => modemq_why::NoBearer,
-        Why::BearerLost => modemq_why::BearerLost,
-        Why::NotOpened => modemq_why::NotOpened,
-        Why::Closed => modemq_why::Closed,
-        Why::NotLoggedIn => modemq_why::NotLoggedIn,
-        Why::Refused(code) => return (modemq_why::Refused, code.into()),
-        Why::Unanswered => modemq_why::Unanswered,
-        Why::NotConnected => modemq_why::NotConnected,
-        Why::Configuration => modemq_why::Configuration,
-    };
-    (own, 0)
-}
-
-fn rung(rung: Rung) -> modemq_rung {
-    match rung {
-        Rung::Resubscribe => modemq_rung::Resubscribe,
-        Rung::Reconnect => modemq_rung::Reconnect,
-        Rung::Reopen => modemq_rung::Reopen,
-        Rung::Reactivate => modemq_rung::Reactivate,
-        Rung::Radio => modemq_rung::Radio,
-        Rung::Reset => modemq_rung::Reset,
-    }
-}
-
-fn millis(span: Duration) -> u32 {
-    u32::try_from(span.as_millis()).unwrap_or(u32::MAX)
-}
-
+/// `Err`: it is not UTF-8.
+///
 /// # Safety
 /// NULL, or a string that stays.
-unsafe fn text(string: *const c_char) -> Option<&'static str> {
+unsafe fn text(string: *const c_char) -> Result<Option<&'static str>, ()> {
     if string.is_null() {
-        return None;
+        return Ok(None);
     }
     // SAFETY: the caller's promise.
-    unsafe { CStr::from_ptr(string) }.to_str().ok()
+    let string = unsafe { CStr::from_ptr(string) };
+    string.to_str().map(Some).map_err(|_| ())
 }
 
+/// `None`: NULL that is to have bytes, or more of them than there can be.
+///
 /// # Safety
 /// NULL, or so many bytes.
-unsafe fn bytes<'a>(bytes: *const u8, len: usize) -> &'a [u8] {
-    if bytes.is_null() {
-        return &[];
+unsafe fn bytes<'a>(bytes: *const u8, len: usize) -> Option<&'a [u8]> {
+    match (bytes.is_null(), len) {
+        (_, 0) => Some(&[]),
+        (true, _) => None,
+        // SAFETY: the caller's promise.
+        _ => (isize::try_from(len).is_ok()).then(|| unsafe { slice::from_raw_parts(bytes, len) }),
     }
-    // SAFETY: the caller's promise.
-    unsafe { slice::from_raw_parts(bytes, len) }
 }
 
 /// # Safety
 /// NULL, or so many bytes that nobody else uses.
-unsafe fn room(bytes: *mut u8, len: usize) -> &'static mut [u8] {
-    if bytes.is_null() {
-        return &mut [];
+unsafe fn room(bytes: *mut u8, len: usize) -> Option<&'static mut [u8]> {
+    match (bytes.is_null(), len) {
+        (_, 0) => Some(&mut []),
+        (true, _) => None,
+        // SAFETY: the caller's promise.
+        _ => isize::try_from(len)
+            .is_ok()
+            .then(|| unsafe { slice::from_raw_parts_mut(bytes, len) }),
     }
-    // SAFETY: the caller's promise.
-    unsafe { slice::from_raw_parts_mut(bytes, len) }
 }
 
+/// The driver does not panic. If it does all the same, it stops here, for a watchdog to find.
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     loop {}
