@@ -129,6 +129,16 @@ impl Broker {
             }
         }
     }
+
+    /// The next other one: what was on its way when the connection broke may come twice.
+    fn next_but(&self, topic: &str, last: &str) -> String {
+        loop {
+            let message = self.next(topic);
+            if message != last {
+                return message;
+            }
+        }
+    }
 }
 
 impl Drop for Broker {
@@ -192,15 +202,10 @@ fn no_reading_is_lost_with_the_connection() {
         gateway.read(&format!("reading {number}"));
     }
     drop(gateway.input.take());
-    let mut last = None;
+    let mut last = String::new();
     for number in 0..20 {
-        let expected = format!("q1 up: reading {number}");
-        // What nobody knew of was published again.
-        let found = std::iter::repeat_with(|| broker.next("up"))
-            .find(|message| last.as_ref() != Some(message))
-            .unwrap();
-        assert_eq!(found, expected);
-        last = Some(found);
+        last = broker.next_but("up", &last);
+        assert_eq!(last, format!("q1 up: reading {number}"));
     }
     assert_eq!(gateway.ends(), Some(0));
     assert!(
@@ -224,7 +229,7 @@ fn the_port_may_vanish_and_come_back() {
     gateway.says("port: ");
     gateway.read("meanwhile");
     let plugged = module(&folder, &[]);
-    assert_eq!(broker.next("up"), "q1 up: meanwhile");
+    assert_eq!(broker.next_but("up", "q1 up: before"), "q1 up: meanwhile");
     drop(plugged);
     gateway.says("port: ");
     gateway.read("too late");
