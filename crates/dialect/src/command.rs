@@ -6,6 +6,7 @@
 use crate::reply::Line;
 use crate::value::{Value, Values};
 use crate::wire::{self, Escapes};
+use crate::{with_words, words};
 use core::fmt;
 
 /// One AT command of one dialect.
@@ -37,14 +38,14 @@ impl Command {
     pub const fn new(name: &'static str, title: &'static str, source: &'static str) -> Self {
         Self {
             name,
-            title,
+            title: words(title),
             execute: false,
             set: None,
             or_set: None,
             read: false,
             test: None,
             replies: &[],
-            source,
+            source: words(source),
         }
     }
 
@@ -80,7 +81,7 @@ impl Command {
     /// It has the form `AT+X=?`, which answers these lines and `OK`.
     #[must_use]
     pub const fn test(mut self, lines: &'static [&'static str]) -> Self {
-        self.test = Some(lines);
+        self.test = Some(with_words(lines));
         self
     }
 
@@ -280,7 +281,7 @@ impl Param {
 
     const fn new(name: &'static str, kind: Kind) -> Self {
         Self {
-            name,
+            name: words(name),
             kind,
             presence: Presence::Required,
         }

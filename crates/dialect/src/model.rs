@@ -2,6 +2,7 @@
 
 use crate::command::{Syntax, Tables};
 use crate::reply::{Line, Meaning};
+use crate::with_words;
 use crate::{basic, eigencomm, espressif, luat, network, quectel};
 use core::time::Duration;
 
@@ -167,7 +168,7 @@ pub fn is_family_or_model(name: &str) -> bool {
 }
 
 /// The 4G module of the vendor's MQTT guide.
-const AIR780EP: Model = Model {
+pub const AIR780EP: Model = Model {
     name: "air780ep",
     title: "Air780EP",
     vendor: "AirM2M",
@@ -177,14 +178,14 @@ const AIR780EP: Model = Model {
     bearer: Bearer::Cellular,
     commands: &[luat::COMMANDS, network::COMMANDS, basic::COMMANDS],
     as_written: &[],
-    gaps: &[
+    gaps: with_words(&[
         "Sockets of the host's own: `AT+CIPSTART`, `AT+CIPSEND`, `AT+CIPMUX=1`",
         "HTTP, FTP, SMS, voice, positioning, sound and pins",
-    ],
+    ]),
     // Source: tutorial §8.2 Q7; manual, SSLCFG. Inferred: their order.
     suites: &[0x003d, 0x0035, 0x002f, 0x000a, 0x0005, 0x0004],
-    cme: luat::CME,
-    boot: &[&luat::RDY],
+    cme: with_words(luat::CME),
+    boot: with_words(&[&luat::RDY]),
     sim_ready: &[],
     limits: Limits {
         // Inferred: room for the longest message with each byte escaped, and the command around it.
@@ -233,7 +234,7 @@ const AIR780EP: Model = Model {
 };
 
 /// The 4G module of the tutorial; differs from the Air780EP where their documents do.
-const AIR700EAQ: Model = Model {
+pub const AIR700EAQ: Model = Model {
     name: "air700eaq",
     title: "Air700EAQ",
     firmware: "AirM2M_700EAQ_V2019_LTE_AT",
@@ -247,7 +248,7 @@ const AIR700EAQ: Model = Model {
 };
 
 /// The 4G module that most clients in the field were written for.
-const AIR780E: Model = Model {
+pub const AIR780E: Model = Model {
     name: "air780e",
     title: "Air780E",
     // Source: the vendor's list of releases.
@@ -258,7 +259,7 @@ const AIR780E: Model = Model {
 };
 
 /// The Cat.1 module of the third tutorial.
-const NT35E: Model = Model {
+pub const NT35E: Model = Model {
     name: "nt35e",
     title: "NT35E",
     vendor: "Neoway",
@@ -269,12 +270,12 @@ const NT35E: Model = Model {
     bearer: Bearer::Cellular,
     commands: &[eigencomm::COMMANDS, network::COMMANDS, basic::COMMANDS],
     as_written: &[],
-    gaps: &[
+    gaps: with_words(&[
         "Of TLS: the firmware's limit of 4096 bytes to a record; suites with static ECDH",
         "Credentials of Alibaba's cloud: `\"cloud\"` and `\"aliauth\"` are stored, and nothing is computed from them",
         "`AT+CPSMS`, `AT+CEDRXS`, `AT+ECURC` and the sleep modes: the module never sleeps",
         "Sockets of the host's own, HTTP, CoAP and LwM2M",
-    ],
+    ]),
     // Source: firmware, config_ec_ssl_mqtt.h and the order of mbedTLS 2.6.
     suites: &[
         0xc02c, 0xc030, 0x009f, 0xc0ad, 0xc09f, 0xc024, 0xc028, 0x006b, 0xc00a, 0xc014, 0x0039,
@@ -283,7 +284,7 @@ const NT35E: Model = Model {
         0xc032, 0xc02a, 0xc00f, 0xc02e, 0xc026, 0xc005, 0xc0a1, 0x009c, 0xc09c, 0x003c, 0x002f,
         0xc031, 0xc029, 0xc00e, 0xc02d, 0xc025, 0xc004, 0xc0a0, 0x000a, 0xc00d, 0xc003,
     ],
-    cme: eigencomm::CME,
+    cme: with_words(eigencomm::CME),
     // It tells why it starts: that is the family's business.
     boot: &[],
     sim_ready: &[],
@@ -315,7 +316,7 @@ const NT35E: Model = Model {
 };
 
 /// The NB-IoT module of the fourth tutorial.
-const BC26: Model = Model {
+pub const BC26: Model = Model {
     name: "bc26",
     title: "BC26",
     vendor: "Quectel",
@@ -330,16 +331,16 @@ const BC26: Model = Model {
         network::COMMANDS,
         basic::COMMANDS,
     ],
-    as_written: &[quectel::BC26_AS_WRITTEN],
-    gaps: &[
+    as_written: with_words(&[quectel::BC26_AS_WRITTEN]),
+    gaps: with_words(&[
         "Of `AT+QSSLCFG`: DTLS; sockets with TLS (`AT+QSSLOPEN`)",
         "Credentials of Alibaba's cloud: `\"aliauth\"` is stored, and nothing is computed from it",
         "Sleep: power saving is reported, and the serial line listens all the same",
         "Sockets of the host's own (`AT+QIOPEN`), CoAP, LwM2M and positioning",
-    ],
+    ]),
     // Source: BC660K SSL, table 2. Inferred for the BC26, and the order.
     suites: &[0x0035, 0x002f, 0x000a],
-    cme: quectel::CME,
+    cme: with_words(quectel::CME),
     // Source: BC26 AT §5.1: the boot loader's lines, which are no frames, and then +CPIN.
     boot: &[],
     sim_ready: &[],
@@ -380,7 +381,7 @@ const BC26: Model = Model {
 };
 
 /// The LTE module of the fourth tutorial.
-const EC20: Model = Model {
+pub const EC20: Model = Model {
     name: "ec20",
     title: "EC20",
     // Inferred: a version of the series.
@@ -392,13 +393,13 @@ const EC20: Model = Model {
         network::COMMANDS,
         basic::COMMANDS,
     ],
-    as_written: &[quectel::EC20_AS_WRITTEN],
-    gaps: &[
+    as_written: with_words(&[quectel::EC20_AS_WRITTEN]),
+    gaps: with_words(&[
         "Of `AT+QSSLCFG`: TLS-PSK, DTLS, a password of the key",
         "Credentials of Alibaba's cloud: `\"aliauth\"` is stored, and nothing is computed from it",
         "Files beyond upload, list and delete: `AT+QFOPEN`, `AT+QFREAD`, `AT+QFWRITE`",
         "Sockets of the host's own (`AT+QIOPEN`), HTTP, FTP, SMS, voice and positioning",
-    ],
+    ]),
     bearer: Bearer::Cellular,
     // Source: the list of an EG25-G. Inferred for the EC20, and the order.
     suites: &[
@@ -407,8 +408,8 @@ const EC20: Model = Model {
         0x003d, 0x0035, 0x002f, 0x000a, 0x0005,
     ],
     // Source: EC2x AT, table 24; field for +QUSIM.
-    boot: &[&quectel::RDY, &quectel::FULL],
-    sim_ready: &[&quectel::QUSIM, &quectel::SMS_DONE, &quectel::PB_DONE],
+    boot: with_words(&[&quectel::RDY, &quectel::FULL]),
+    sim_ready: with_words(&[&quectel::QUSIM, &quectel::SMS_DONE, &quectel::PB_DONE]),
     limits: Limits {
         line: 2048,
         publish: 0,
@@ -438,7 +439,7 @@ const EC20: Model = Model {
 };
 
 /// An LTE-M and NB-IoT module: QMTPUB takes a length, QMTPUBEX the message itself.
-const BG95: Model = Model {
+pub const BG95: Model = Model {
     name: "bg95",
     title: "BG95",
     // Source: the log of a BG95-M3.
@@ -451,12 +452,12 @@ const BG95: Model = Model {
         basic::COMMANDS,
     ],
     as_written: &[],
-    gaps: &[
+    gaps: with_words(&[
         "Of `AT+QSSLCFG`: TLS-PSK, DTLS, a password of the key",
         "Files beyond upload, list and delete: `AT+QFOPEN`, `AT+QFREAD`, `AT+QFWRITE`",
         "MQTT 5: `\"version\"` takes 3 and 4",
         "Sockets of the host's own (`AT+QIOPEN`), HTTP, FTP, SMS and positioning",
-    ],
+    ]),
     // Source: the list of a BG95-M3. Inferred: the order.
     suites: &[
         0xc02f, 0xc02b, 0xc028, 0xc027, 0xc024, 0xc023, 0xc014, 0xc013, 0xc00a, 0xc009, 0xc012,
@@ -464,7 +465,7 @@ const BG95: Model = Model {
         0xc00d, 0xc003, 0xc00c, 0xc002, 0x003d, 0x0035, 0x002f, 0x000a, 0x0005, 0x0004,
     ],
     // Source: clients; inferred: the order.
-    boot: &[&quectel::APP_RDY, &quectel::FULL],
+    boot: with_words(&[&quectel::APP_RDY, &quectel::FULL]),
     limits: Limits {
         publish: 560,
         // Source: BG95 AN §3.2.8.
@@ -475,7 +476,7 @@ const BG95: Model = Model {
 };
 
 /// The Wi-Fi module of the fourth tutorial.
-const ESP8266: Model = Model {
+pub const ESP8266: Model = Model {
     name: "esp8266",
     title: "ESP8266",
     vendor: "Espressif",
@@ -485,16 +486,16 @@ const ESP8266: Model = Model {
     syntax: Syntax::EspAt,
     bearer: Bearer::WiFi,
     commands: &[espressif::ESP8266, espressif::COMMON],
-    as_written: &[espressif::AS_WRITTEN],
-    gaps: &[
+    as_written: with_words(&[espressif::AS_WRITTEN]),
+    gaps: with_words(&[
         "`AT+CIPSTART` with SSL: the handshake fails; UDP is refused",
         "Servers of the module's own: `AT+CIPSERVER`, the access point (`AT+CWSAP`, `AT+CIPAP`), mDNS, SmartConfig, WPS",
         "`AT+CIPSENDEX`, `AT+SAVETRANSLINK`, `AT+CIPTCPOPT`",
         "HTTP, file system, pins, updates and the sleep modes",
-    ],
+    ]),
     suites: &[],
-    cme: espressif::MQTT_ERRORS,
-    boot: &[&espressif::READY],
+    cme: with_words(espressif::MQTT_ERRORS),
+    boot: with_words(&[&espressif::READY]),
     sim_ready: &[],
     limits: Limits {
         // Source: ESP-AT 2.2 documentation: 256 bytes with CR LF.
@@ -534,21 +535,21 @@ const ESP8266: Model = Model {
 };
 
 /// The Wi-Fi module that took its place, with a later firmware.
-const ESP32C3: Model = Model {
+pub const ESP32C3: Model = Model {
     name: "esp32c3",
     title: "ESP32-C3",
     // Source: ESP-AT documentation of that release, AT+GMR.
     firmware: "v3.3.0.0(MINI-1)",
     commands: &[espressif::ESP32C3, espressif::COMMON],
     as_written: &[],
-    gaps: &[
+    gaps: with_words(&[
         "What a factory has written: there are no certificates and no `factory_param` until `AT+SYSMFG` writes them, and the latter changes nothing",
         "The bytes of a partition: of `AT+SYSFLASH` the list and erasing `mfg_nvs`",
         "UDP: `AT+CIPSTART` refuses it",
         "Servers of the module's own: `AT+CIPSERVER`, the access point (`AT+CWSAP`, `AT+CIPAP`), mDNS, SmartConfig, WPS",
         "`AT+CIPSENDEX`, `AT+SAVETRANSLINK`, `AT+CIPTCPOPT`",
         "Bluetooth, HTTP, file system, pins, updates and the sleep modes",
-    ],
+    ]),
     // Inferred: what mbedTLS offers in an ESP-IDF build.
     suites: &[
         0xc02c, 0xc030, 0xc02b, 0xc02f, 0xc024, 0xc028, 0xc023, 0xc027, 0xc00a, 0xc014, 0xc009,

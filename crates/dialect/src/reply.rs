@@ -4,6 +4,7 @@
 
 use crate::value::{Value, Values};
 use crate::wire;
+use crate::words;
 
 /// One line that a module prints, without the CR LF around it.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,9 +36,9 @@ impl Line {
     /// A line of these pieces.
     pub const fn new(name: &'static str, pieces: &'static [Piece], about: &'static str) -> Self {
         Self {
-            name,
+            name: words(name),
             pieces,
-            about,
+            about: words(about),
         }
     }
 

@@ -23,7 +23,7 @@ typedef enum modemq_status {
   MODEMQ_STATUS_OK = 0,
   // A pointer is NULL, a place misaligned, a string not UTF-8, or a number out of range.
   MODEMQ_STATUS_INVALID,
-  // No model is called so.
+  // No model is called so, or its family is not in this build of the library.
   MODEMQ_STATUS_NO_SUCH_MODEL,
   // Something else runs.
   MODEMQ_STATUS_BUSY,
@@ -189,6 +189,8 @@ typedef enum modemq_failure {
   MODEMQ_FAILURE_TIMED_OUT,
   // The module started anew meanwhile.
   MODEMQ_FAILURE_REBOOTED,
+  // The module wants data, and a raw command has none. Nothing is typed until the module must have given up.
+  MODEMQ_FAILURE_PROMPTED,
 } modemq_failure;
 
 // A driver. It lives in the caller's memory, and needs no end: when it is not used any more, so may its memory be.

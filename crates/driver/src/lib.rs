@@ -10,8 +10,7 @@
 //!
 //! let (mut line, mut command, mut outbox, mut topics) = ([0; 1500], [0; 256], [0; 1024], [0; 128]);
 //! let memory = Memory { line: &mut line, command: &mut command, outbox: &mut outbox, topics: &mut topics };
-//! let model = dialect::Model::by_name("ec20").unwrap();
-//! let mut driver = Driver::new(model, memory, 1);
+//! let mut driver = Driver::new(driver::models::EC20, memory, 1);
 //!
 //! driver.subscribe(Instant::ZERO, "down", QoS::AtLeastOnce).unwrap();
 //! let options = Options { host: "broker.example", client_id: "dev1", ..Options::default() };
@@ -72,6 +71,12 @@
 //! A rung of the connection is climbed from the beginning, from the module's echo on, as long as the module has not taken its access
 //! point and its certificates: it would connect all the same, elsewhere or to anybody.
 //!
+//! # Size
+//!
+//! Name the module, as above, and leave `dialect` without its feature `words`: the linker then leaves out the other languages and
+//! all that is for people. `benches/README.md` has the bytes. What is found by its name when the program runs
+//! (`dialect::Model::by_name`) brings every language along.
+//!
 //! # Ports
 //!
 //! The feature `blocking` has `blocking::exchange` for a port of `embedded-io`, the feature `async` has
@@ -95,5 +100,6 @@ mod store;
 
 pub use api::*;
 pub use driver::Driver;
+pub use family::{Module, models};
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;

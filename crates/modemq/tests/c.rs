@@ -157,6 +157,7 @@ fn words_are_those_of_the_driver() {
                 CommandFailure::Refused(None).to_string(),
                 CommandFailure::TimedOut.to_string(),
                 CommandFailure::Rebooted.to_string(),
+                CommandFailure::Prompted.to_string(),
             ],
         ),
         ("refusal_by_the_broker", (1..=5).map(broker).collect()),

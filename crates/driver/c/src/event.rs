@@ -151,6 +151,8 @@ pub enum modemq_failure {
     TimedOut,
     /// The module started anew meanwhile.
     Rebooted,
+    /// The module wants data, and a raw command has none. Nothing is typed until the module must have given up.
+    Prompted,
 }
 
 /// What has happened. Which fields count stands at each kind, the others are 0. Texts do not end with NUL; pointers are good until
@@ -306,6 +308,7 @@ impl modemq_event {
             }
             Err(CommandFailure::TimedOut) => modemq_failure::TimedOut,
             Err(CommandFailure::Rebooted) => modemq_failure::Rebooted,
+            Err(CommandFailure::Prompted) => modemq_failure::Prompted,
         };
         self
     }

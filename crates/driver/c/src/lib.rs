@@ -18,8 +18,8 @@ use core::panic::PanicInfo;
 use core::slice;
 use core::time::Duration;
 use driver::{
-    Apn, CommandError, ConnectError, Driver, Memory, Options, Patience, PublishError, QoS, Query,
-    SubscribeError, Tls, TlsError, Token, Wifi, Will,
+    Apn, CommandError, ConnectError, Driver, Memory, Module, Options, Patience, PublishError, QoS,
+    Query, SubscribeError, Tls, TlsError, Token, Wifi, Will, models,
 };
 pub use event::*;
 use instant::Instant;
@@ -127,7 +127,7 @@ pub enum modemq_status {
     Ok = 0,
     /// A pointer is NULL, a place misaligned, a string not UTF-8, or a number out of range.
     Invalid,
-    /// No model is called so.
+    /// No model is called so, or its family is not in this build of the library.
     NoSuchModel,
     /// Something else runs.
     Busy,
@@ -208,7 +208,8 @@ pub unsafe extern "C" fn modemq_init(
     let (Ok(Some(model)), Some(memory)) = (model, memory) else {
         return modemq_status::Invalid;
     };
-    let Some(model) = dialect::Model::by_name(model) else {
+    let named = |module: &&Module| module.model().name.eq_ignore_ascii_case(model);
+    let Some(module) = MODULES.iter().find(named) else {
         return modemq_status::NoSuchModel;
     };
     // SAFETY: the caller's promise: each is NULL, or has so many bytes that nobody else uses.
@@ -229,7 +230,7 @@ pub unsafe extern "C" fn modemq_init(
         outbox,
         topics,
     };
-    let driver = Driver::new(model, memory, seed);
+    let driver = Driver::new(*module, memory, seed);
     // SAFETY: aligned and large enough, as was asked above.
     unsafe { place.write(modemq { driver }) };
     // SAFETY: not NULL, as was asked above, and by the caller's promise a place for a pointer.
@@ -560,6 +561,28 @@ pub unsafe extern "C" fn modemq_poll_event(modem: *mut modemq, event: *mut modem
     }
     true
 }
+
+/// What `modemq_init` finds: a build without a feature has none of its family's code.
+const MODULES: &[Module] = &[
+    #[cfg(feature = "luat")]
+    models::AIR780EP,
+    #[cfg(feature = "luat")]
+    models::AIR700EAQ,
+    #[cfg(feature = "luat")]
+    models::AIR780E,
+    #[cfg(feature = "eigencomm")]
+    models::NT35E,
+    #[cfg(feature = "quectel")]
+    models::BC26,
+    #[cfg(feature = "quectel")]
+    models::EC20,
+    #[cfg(feature = "quectel")]
+    models::BG95,
+    #[cfg(feature = "espressif")]
+    models::ESP8266,
+    #[cfg(feature = "espressif")]
+    models::ESP32C3,
+];
 
 /// `None`: a string is not UTF-8, one that must be there is NULL, or a number is out of range.
 ///

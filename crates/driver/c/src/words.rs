@@ -110,6 +110,7 @@ pub extern "C" fn modemq_failure_words(failure: c_int) -> *const c_char {
             c"the module answered ERROR",
             c"no final result in time",
             c"the module started anew meanwhile",
+            c"it wants data, and a raw command has none",
         ],
         failure,
     )

@@ -5,9 +5,8 @@
 
 use core::fmt::Write as _;
 use core::future::pending;
-use dialect::Model;
 use driver::asynch::{Clock, Error, Modem};
-use driver::{Driver, Event, Memory, Options, Outcome, PublishError, QoS};
+use driver::{Driver, Event, Memory, Module, Options, Outcome, PublishError, QoS};
 use embassy_time::{Duration, Timer};
 use embedded_io_async::{Read, Write};
 
@@ -53,7 +52,7 @@ pub struct Plan<'a> {
 /// # Panics
 /// The plan does not fit the model: found out at the first start.
 pub async fn run<P: Read + Write>(
-    model: &'static Model,
+    module: Module,
     port: P,
     plan: Plan<'_>,
     mut see: impl FnMut(&Event<'_>) -> bool,
@@ -66,7 +65,7 @@ pub async fn run<P: Read + Write>(
         topics: &mut topics,
     };
     // On a product: a serial number.
-    let driver = Driver::new(model, memory, 1);
+    let driver = Driver::new(module, memory, 1);
     let mut modem = Modem::new(driver, port, EmbassyClock);
     let now = modem.now();
     modem

@@ -9,7 +9,7 @@ mod typing;
 
 use crate::api::*;
 use crate::family::{
-    About, Ask, Awaited, Format, Job, Language, PromptAt, Step, Way, Writer, language,
+    About, Ask, Awaited, Format, Job, Language, Module, PromptAt, Step, Way, Writer,
 };
 use crate::lines::{Found, Lines, Sized};
 use crate::mutant::Mutant;
@@ -271,7 +271,10 @@ impl Notes {
 impl<'a> Driver<'a> {
     /// A driver of a module that may be in any state. Nothing is typed before the first request. `seed` makes its waits differ
     /// from those of another driver.
-    pub fn new(model: &'static Model, memory: Memory<'a>, seed: u64) -> Self {
+    ///
+    /// Firmware names its module, as in `driver::models::EC20`, and is spared the languages of the others.
+    pub fn new(module: impl Into<Module>, memory: Memory<'a>, seed: u64) -> Self {
+        let Module { model, language } = module.into();
         let Memory {
             line,
             command,
@@ -280,7 +283,7 @@ impl<'a> Driver<'a> {
         } = memory;
         Self {
             model,
-            language: language(model.family),
+            language,
             mutant: None,
             now: Instant::ZERO,
             random: seed,

@@ -285,14 +285,62 @@ pub(crate) trait Language: Sync {
     fn data_patience(&self, way: Way) -> Option<Duration>;
 }
 
-/// The language of a family.
-pub(crate) fn language(family: Family) -> &'static dyn Language {
-    match family {
-        Family::Luat => &luat::Luat,
-        Family::EigenComm => &eigencomm::EigenComm,
-        Family::Quectel => &quectel::Quectel,
-        Family::Espressif => &espressif::Espressif,
+/// A model, and how to talk to it.
+///
+/// A program that names its modules, as in [`models::EC20`], has the languages of those alone linked in. One that gets them
+/// [`From`] a [`Model`], which it perhaps found by its name, has all.
+#[derive(Clone, Copy)]
+pub struct Module {
+    pub(crate) model: &'static Model,
+    pub(crate) language: &'static dyn Language,
+}
+
+impl Module {
+    /// A module of this model. In a constant, as in [`models`], it is its own language alone.
+    pub const fn of(model: &'static Model) -> Self {
+        let language: &dyn Language = match model.family {
+            Family::Luat => &luat::Luat,
+            Family::EigenComm => &eigencomm::EigenComm,
+            Family::Quectel => &quectel::Quectel,
+            Family::Espressif => &espressif::Espressif,
+        };
+        Self { model, language }
     }
+
+    /// Which model it is.
+    pub const fn model(self) -> &'static Model {
+        self.model
+    }
+}
+
+impl core::fmt::Debug for Module {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Module").field(&self.model.name).finish()
+    }
+}
+
+impl From<&'static Model> for Module {
+    fn from(model: &'static Model) -> Self {
+        Self::of(model)
+    }
+}
+
+/// Every model, each by itself.
+pub mod models {
+    use super::Module;
+    use dialect::model;
+
+    macro_rules! modules {
+        ($($name:ident)*) => {$(
+            #[doc = concat!("`dialect::model::", stringify!($name), "` and its language.")]
+            pub const $name: Module = Module::of(&model::$name);
+        )*
+            /// All of them, in the order of `dialect::model::ALL`.
+            pub const ALL: &[Module] = &[$($name),*];
+        };
+    }
+
+    modules!(AIR780EP AIR700EAQ AIR780E NT35E BC26 EC20 BG95 ESP8266 ESP32C3);
 }
 
 /// How a query is asked.

@@ -4,7 +4,7 @@
 #![no_main]
 
 use core::panic::PanicInfo;
-use driver::{Event, Options};
+use driver::{Event, Options, models};
 use embassy_executor::Spawner;
 use embassy_nrf::buffered_uarte::{BufferedUarte, InterruptHandler};
 use embassy_nrf::gpio::{Level, Output, OutputDrive};
@@ -48,7 +48,6 @@ async fn main(_spawner: Spawner) {
         up: "up/nrf52840",
         period: Duration::from_secs(60),
     };
-    let model = dialect::Model::by_name("ec20").expect("it is there");
     let see = |event: &Event<'_>| {
         if *event == Event::Reset {
             // Source: EC2x hardware design, §3.7: 150 to 460 ms.
@@ -59,7 +58,7 @@ async fn main(_spawner: Spawner) {
         false
     };
     // A buffered UART does not end.
-    let _ = run(model, port, plan, see).await;
+    let _ = run(models::EC20, port, plan, see).await;
 }
 
 #[panic_handler]

@@ -58,7 +58,7 @@ async fn main(_spawner: Spawner) {
         received |= matches!(event, Event::Message(message) if message.payload == b"0");
         delivered && received
     };
-    let result = run(model, uart::Uart::new(), plan, see).await;
+    let result = run(model.into(), uart::Uart::new(), plan, see).await;
     debug::exit(match result {
         Ok(()) => debug::EXIT_SUCCESS,
         Err(_) => debug::EXIT_FAILURE,
