@@ -83,6 +83,8 @@ typedef enum modemq_event_kind {
   MODEMQ_EVENT_KIND_UNANSWERED,
   // A line that a raw command printed: text.
   MODEMQ_EVENT_KIND_LINE,
+  // A line that the driver knows nothing of: what follows a raw command, and what the firmware says besides: text.
+  MODEMQ_EVENT_KIND_UNSOLICITED,
   // A raw command has ended: failure, and when refused code.
   MODEMQ_EVENT_KIND_DONE,
   // Pull the module's reset pin now, as long as its manual says.

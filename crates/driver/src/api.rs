@@ -474,6 +474,9 @@ pub enum Event<'d> {
     Unanswered(Query),
     /// A line that a raw command printed.
     Line(&'d [u8]),
+    /// A line that the driver knows nothing of: what follows a raw command of the caller's, such as `+QPING:`, and what the firmware
+    /// says besides.
+    Unsolicited(&'d [u8]),
     /// A raw command has ended.
     Done(Result<(), CommandFailure>),
     /// Pull the module's reset pin now, as long as its manual says.

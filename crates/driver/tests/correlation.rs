@@ -984,3 +984,32 @@ fn a_raw_command_that_wants_data_fails_and_its_data_is_not_the_next_command() {
     line.wait(Duration::from_secs(1));
     assert_eq!(line.typed(), "AT+IPR?\r");
 }
+
+/// `at+ipr?` was taken for a late answer to the driver's own question, and what came behind `OK` could not be had at all.
+#[test]
+fn a_raw_command_has_its_lines_however_it_is_written() {
+    for (command, said) in [
+        ("at+cpin?", &["+CPIN: READY"][..]),
+        ("at+ipr?", &["+IPR: 115200"]),
+        ("AT+CSQ;+CPIN?", &["+CSQ: 24,0", "+CPIN: READY"]),
+        ("AT+CSQ;+IPR?", &["+CSQ: 24,0", "+IPR: 115200"]),
+    ] {
+        let mut line = Line::new("ec20");
+        line.run(command);
+        let mut expected = Vec::new();
+        for answer in said {
+            line.say(format!("\r\n{answer}\r\n"));
+            expected.push(format!("line {answer}"));
+        }
+        line.say(OK);
+        expected.push("Done(Ok(()))".into());
+        assert_eq!(line.events(), expected, "{command}");
+        assert_eq!(line.stray(), Stats::default(), "{command}");
+    }
+    let mut line = Line::new("ec20");
+    line.run("AT+QPING=1,\"broker.test\"");
+    line.say(OK);
+    line.say("\r\n+QPING: 0,4,50,50,50\r\n");
+    assert_eq!(line.events(), ["Done(Ok(()))"]);
+    assert_eq!(line.unsolicited(), ["+QPING: 0,4,50,50,50"]);
+}

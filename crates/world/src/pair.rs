@@ -47,6 +47,8 @@ pub enum Told {
     Answer(Query, String),
     /// A line of a raw command.
     Line(Vec<u8>),
+    /// A line that the driver knows nothing of.
+    Unsolicited(Vec<u8>),
     /// An event without text.
     Event(Event<'static>),
 }
@@ -60,6 +62,7 @@ impl From<Event<'_>> for Told {
             }
             Event::Answer(query, answer) => return Self::Answer(query, format!("{answer:?}")),
             Event::Line(line) => return Self::Line(line.to_vec()),
+            Event::Unsolicited(line) => return Self::Unsolicited(line.to_vec()),
             Event::Connected => Event::Connected,
             Event::Disconnected => Event::Disconnected,
             Event::Lost(why) => Event::Lost(why),

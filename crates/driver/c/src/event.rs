@@ -33,6 +33,8 @@ pub enum modemq_event_kind {
     Unanswered,
     /// A line that a raw command printed: text.
     Line,
+    /// A line that the driver knows nothing of: what follows a raw command, and what the firmware says besides: text.
+    Unsolicited,
     /// A raw command has ended: failure, and when refused code.
     Done,
     /// Pull the module's reset pin now, as long as its manual says.
@@ -346,6 +348,7 @@ impl From<Event<'_>> for modemq_event {
             Event::Answer(query, answer) => Self::new(Kind::Answer).query(query).answer(answer),
             Event::Unanswered(query) => Self::new(Kind::Unanswered).query(query),
             Event::Line(line) => Self::new(Kind::Line).text(line),
+            Event::Unsolicited(line) => Self::new(Kind::Unsolicited).text(line),
             Event::Done(result) => Self::new(Kind::Done).done(result),
             Event::Reset => Self::new(Kind::Reset),
             Event::Damaged(bytes) => Self {

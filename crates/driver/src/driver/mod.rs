@@ -232,6 +232,7 @@ enum Held {
         lack: Lack,
     },
     Line,
+    Unsolicited,
     Answer(Query),
 }
 
@@ -735,6 +736,7 @@ impl<'a> Driver<'a> {
                 lack,
             }),
             Held::Line => Event::Line(text),
+            Held::Unsolicited => Event::Unsolicited(text),
             Held::Answer(query) => {
                 let question = self.language.question(self.model, query)?;
                 Event::Answer(query, question.answer(query, text.trim_ascii_end())?)

@@ -102,22 +102,22 @@ impl Driver<'_> {
         self.pending.is_some_and(|pending| pending.job == Job::Raw)
     }
 
-    /// The name of the command that was typed last: `+CREG` of `AT+CREG?`.
-    fn typed_name(&self) -> &[u8] {
-        let line = &self.command[2.min(self.typed)..self.typed];
-        let end = line
-            .iter()
-            .position(|byte| matches!(byte, b'?' | b'=' | b'\r'));
-        &line[..end.unwrap_or(line.len())]
-    }
-
-    /// Has the line the name of the command that was typed last? `+MQTTCONN:` has that of `AT+MQTTCONN?`, `+MQTTCONNECTED:` has not.
+    /// Has the line the name of a command of the line that was typed last? `+MQTTCONN:` has that of `at+mqttconn?`,
+    /// `+MQTTCONNECTED:` has not.
     fn is_named_as_typed(&self, line: &[u8]) -> bool {
-        let name = self.typed_name();
-        !name.is_empty()
-            && line
-                .strip_prefix(name)
-                .is_some_and(|rest| matches!(rest.first(), Some(b':' | b' ')))
+        let typed = &self.command[2.min(self.typed)..self.typed];
+        typed.split(|&byte| byte == b';').any(|command| {
+            let end = command
+                .iter()
+                .position(|byte| matches!(byte, b'?' | b'=' | b'\r'));
+            let name = &command[..end.unwrap_or(command.len())];
+            !name.is_empty()
+                && line
+                    .split_at_checked(name.len())
+                    .is_some_and(|(head, rest)| {
+                        head.eq_ignore_ascii_case(name) && matches!(rest.first(), Some(b':' | b' '))
+                    })
+        })
     }
 
     /// An information line of the command that runs?
@@ -269,7 +269,10 @@ impl Driver<'_> {
             {
                 self.finish(Err(Trouble::TimedOut));
             }
-            (Report::Unknown, _) => self.stats.unknown_lines += 1,
+            (Report::Unknown, _) => {
+                self.stats.unknown_lines += 1;
+                self.held = Some(Held::Unsolicited);
+            }
             _ => {}
         }
     }

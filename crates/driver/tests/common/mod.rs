@@ -13,6 +13,7 @@ pub(crate) struct Line {
     pub(crate) driver: Driver<'static>,
     pub(crate) now: Instant,
     events: Vec<String>,
+    unsolicited: Vec<String>,
 }
 
 impl Line {
@@ -28,6 +29,7 @@ impl Line {
             driver: Driver::new(model, memory, 7),
             now: Instant::ZERO,
             events: Vec::new(),
+            unsolicited: Vec::new(),
         }
     }
 
@@ -113,6 +115,10 @@ impl Line {
                     )
                 }
                 Event::Line(line) => format!("line {}", shown(line)),
+                Event::Unsolicited(line) => {
+                    self.unsolicited.push(shown(line));
+                    continue;
+                }
                 other => format!("{other:?}"),
             });
         }
@@ -121,6 +127,11 @@ impl Line {
     /// What has happened since it was asked last.
     pub(crate) fn events(&mut self) -> Vec<String> {
         std::mem::take(&mut self.events)
+    }
+
+    /// The lines that the driver knew nothing of since it was asked last. They are no events here.
+    pub(crate) fn unsolicited(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.unsolicited)
     }
 
     /// What belonged to nothing.
