@@ -618,7 +618,7 @@ fn each_mutant_is_found() {
     let found = each_seed(0..Mutant::ALL.len() as u64, |which| {
         let mutant = Mutant::ALL[which as usize];
         let wrong = |seed| Some((seed, run(seed, Some(mutant), false).err()?));
-        (0..2_000).find_map(wrong)
+        (0..10_000).find_map(wrong)
     });
     for (mutant, found) in Mutant::ALL.iter().zip(&found) {
         match found {
