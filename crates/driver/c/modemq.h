@@ -145,6 +145,8 @@ typedef enum modemq_why {
   MODEMQ_WHY_NOT_CONNECTED,
   // The module refused to be configured so.
   MODEMQ_WHY_CONFIGURATION,
+  // It answers, and not the driver's question as this model does: it is another one.
+  MODEMQ_WHY_NOT_UNDERSTOOD,
 } modemq_why;
 
 // What the driver does to recover, from the cheapest to the dearest.

@@ -301,6 +301,8 @@ impl fmt::Display for Refusal {
 pub enum Why {
     /// The module answers nothing, or nothing that can be understood.
     Silent,
+    /// It answers, and not the driver's question as this model does: it is another one.
+    NotUnderstood,
     /// The module started anew.
     Rebooted,
     /// No SIM, or one that is broken.
@@ -334,6 +336,7 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Silent => "the module does not answer",
+            Self::NotUnderstood => "the module answers, and not as this model does",
             Self::Rebooted => "the module started anew",
             Self::Sim => "the SIM is not usable",
             Self::SimLocked => "the SIM is locked: it wants its PIN or PUK",

@@ -40,11 +40,13 @@
 //! - When a final result does not come in time, **the driver asks a question whose answer nothing else can give** (`AT+IPR?`,
 //!   `AT+UART_CUR?`), after 1, 2, 4 s and then every 8 s, eight times at most. A module answers in order: whatever comes before that
 //!   answer was late and is dropped. When it has come and the line has then been silent for 300 ms, no answer is outstanding. A
-//!   module that answers none of the eight is [`Why::Silent`].
+//!   module that answers none of the eight is [`Why::Silent`], or [`Why::NotUnderstood`] when it refused most of them.
 //! - An answer is known by its shape, not by its name alone: `+CEREG: 0,1` answers, `+CEREG: 1` reports.
 //! - A report that tells how long its message is is read by that length, its topic with whatever line ends it holds. **A BC26 and an
 //!   NT35E tell none**: whoever may publish to a topic that is subscribed to can write what the module says there, with a line end
 //!   in the topic, and on the NT35E in the message. `Delivered` is worth as much as they are then.
+//! - What is spelled like the answer is the answer: `+CPIN: READY` and `+CFUN: 1` come unasked as well, and mean the same. A question
+//!   whose answer has no name (`AT+CGMR`) takes the next line that begins with a letter or a digit and is no report that is known.
 //! - A second copy of a final result that comes later than the gap is taken for the result of the command that runs by then, when
 //!   there is one: nothing in it tells whose it is. No module was seen to do that.
 //! - Packets are known by their identifiers. Luat's acknowledgements have none: one that does not come in time ends the session,
@@ -61,7 +63,7 @@
 //! | [`Rung::Reopen`] | `CLOSED` and its like, a refused or unanswered login, the module's word, a restart of the module | 5 |
 //! | [`Rung::Reactivate`] | the network took the bearer away | 2 |
 //! | [`Rung::Radio`] | no SIM, no registration, no attach | 2 |
-//! | [`Rung::Reset`] | a module that does not answer | 1; as many as it takes while it does not answer |
+//! | [`Rung::Reset`] | a module that does not answer, or not as its model does | 1; as many as it takes while it does not |
 //!
 //! When the attempts of a rung are used up the next one is tried, and after the last one [`Rung::Reopen`] again. What the broker
 //! refuses no rung can mend, nor a SIM that is locked: it is tried again on [`Rung::Reopen`] for ever. Before each attempt the driver waits, a random time up
@@ -81,6 +83,11 @@
 //!
 //! The feature `blocking` has `blocking::exchange` for a port of `embedded-io`, the feature `async` has
 //! `asynch::Modem` for one of `embedded-io-async`: embassy on a microcontroller, tokio on a computer.
+//!
+//! **An EC20 tells its reports to one port alone, and out of the box that is the AT port of its USB.** On its UART all commands
+//! are answered, and [`Why::NotOpened`] follows, until `AT+QURCCFG="urcport","uart1"` was typed there once
+//! ([`Driver::command`]); the module keeps it.
+// Source: Quectel EG800K, tried; SeeedJP/WioLTEforArduino types it at each start (EC21).
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -539,3 +539,85 @@ fn a_connection_that_ended_in_silence_is_found_by_asking() {
     assert_eq!(connects(&mut line, "bg95"), NOTHING);
     nothing_unknown(&line);
 }
+
+// --- Other emulators ---
+
+/// A modem that knows nothing of the driver's question, and refuses it each time: go4retro/tcpser as it was tried, which refuses all
+/// of 27.007 with echo, and AaBgHhIu/AT-emulator, which ends some lines with CR or LF alone and echoes nothing.
+#[test]
+fn an_emulator_of_another_modem_is_told_from_a_silent_one() {
+    for echo in [true, false] {
+        let mut line = Line::new("ec20");
+        line.driver.connect(line.now, OPTIONS).unwrap();
+        for _ in 0..8 {
+            line.types("AT+IPR?\r");
+            let echo = if echo { "AT+IPR?\r\r\n" } else { "" };
+            line.say(format!("{echo}ERROR\r\n"));
+            assert_eq!(line.events(), NOTHING);
+        }
+        line.wait(Duration::from_secs(10));
+        let events = line.events();
+        assert_eq!(events.len(), 1);
+        assert!(
+            events[0].contains("rung: Reset, attempt: 1, why: NotUnderstood"),
+            "{events:?}"
+        );
+        assert_eq!(line.stray().unknown_lines, 0);
+    }
+}
+
+/// AaBgHhIu/AT-emulator, as it was tried: information that ends with CR or LF alone, and a final result behind it.
+#[test]
+fn an_emulator_ends_lines_with_one_byte() {
+    let mut line = Line::new("ec20");
+    for (command, said, told) in [
+        ("AT+CPIN?", "+CPIN: READY\rOK\r\n", "line +CPIN: READY"),
+        ("AT+CREG?", "+CREG: 0,1\nOK\r\n", "line +CREG: 0,1"),
+        ("AT+QICLOSE", "CLOSED\r\nOK\r\n", "line CLOSED"),
+    ] {
+        line.run(command);
+        line.say(said);
+        assert_eq!(line.events(), [told, "Done(Ok(()))"]);
+    }
+    // go4retro/tcpser.
+    line.run("ATDT127.0.0.1:1");
+    line.say("ATDT127.0.0.1:1\r\r\nNO CARRIER\r\n");
+    assert_eq!(
+        line.events(),
+        ["line NO CARRIER", "Done(Err(Refused(None)))"]
+    );
+    nothing_unknown(&line);
+}
+
+/// Renode's Quectel modems leave the registration out of its answer, which is a report then, and have no `AT+CGATT?`: each stage fails
+/// by its name. renode/renode-infrastructure, AtCommandModem.cs and QuectelModem.cs: what they print, empty lines and all.
+#[test]
+fn renode_never_says_that_it_is_registered() {
+    const RENODE: &[(&str, &str)] = &[
+        ("AT+IPR?", "\r\n+IPR: 115200\r\n\r\nOK\r\n\r\n\r\n"),
+        ("ATE0", "\r\n\r\n\r\nOK\r\n\r\n\r\n"),
+        ("AT+CMEE=1", "\r\n\r\n\r\nOK\r\n\r\n\r\n"),
+        ("AT+CPIN?", "\r\n+CPIN: READY\r\n\r\nOK\r\n\r\n\r\n"),
+        ("AT+CEREG?", "\r\n+CEREG: 0\r\n\r\nOK\r\n\r\n\r\n"),
+    ];
+    let mut line = Line::new("bc26");
+    line.driver.connect(line.now, OPTIONS).unwrap();
+    line.answer_until(RENODE, "AT+CEREG?");
+    let begun = line.now;
+    for _ in 0..90 {
+        line.say(RENODE[4].1);
+        assert_eq!(line.events(), NOTHING);
+        line.types("AT+CEREG?\r");
+    }
+    let asked = (line.now - begun).as_secs();
+    assert!((180..185).contains(&asked), "{asked} s");
+    line.say(RENODE[4].1);
+    line.wait(Duration::from_millis(20));
+    let events = line.events();
+    assert_eq!(events.len(), 1);
+    assert!(
+        events[0].contains("rung: Radio, attempt: 1, why: NotRegistered"),
+        "{events:?}"
+    );
+    nothing_unknown(&line);
+}

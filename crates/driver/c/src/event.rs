@@ -101,6 +101,8 @@ pub enum modemq_why {
     NotConnected,
     /// The module refused to be configured so.
     Configuration,
+    /// It answers, and not the driver's question as this model does: it is another one.
+    NotUnderstood,
 }
 
 /// What the driver does to recover, from the cheapest to the dearest.
@@ -223,6 +225,7 @@ impl modemq_event {
     fn why(mut self, why: Why) -> Self {
         self.why = match why {
             Why::Silent => modemq_why::Silent,
+            Why::NotUnderstood => modemq_why::NotUnderstood,
             Why::Rebooted => modemq_why::Rebooted,
             Why::Sim => modemq_why::Sim,
             Why::SimLocked => modemq_why::SimLocked,

@@ -179,6 +179,8 @@ struct Resync {
     in_doubt: bool,
     /// The answer to a question has come.
     answered: bool,
+    /// Final results that belong to none.
+    strays: u8,
     /// So has its final result: when no other has come until then, it is over.
     quiet_at: Option<Instant>,
 }

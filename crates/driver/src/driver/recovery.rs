@@ -122,7 +122,8 @@ fn next_rung(rung: Rung, attempt: u8, why: Why) -> (Rung, u8) {
     let again = (rung, attempt.saturating_add(1));
     let limit = match (rung, why) {
         // No rung mends what the broker refuses, or a SIM that is locked.
-        (Rung::Reopen, Why::Refused(_) | Why::SimLocked) | (Rung::Reset, Why::Silent) => {
+        (Rung::Reopen, Why::Refused(_) | Why::SimLocked)
+        | (Rung::Reset, Why::Silent | Why::NotUnderstood) => {
             return again;
         }
         (_, Why::Refused(_) | Why::SimLocked) => return (Rung::Reopen, 1),

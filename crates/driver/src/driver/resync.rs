@@ -19,6 +19,7 @@ impl Driver<'_> {
             asked: 0,
             ask_at: at,
             answered: false,
+            strays: 0,
             quiet_at: None,
             in_doubt,
         });
@@ -42,6 +43,7 @@ impl Driver<'_> {
                 resync.quiet_at = Some(self.now + silence);
             }
         } else {
+            resync.strays = resync.strays.saturating_add(1);
             self.stats.stray_results += 1;
         }
     }
@@ -83,7 +85,13 @@ impl Driver<'_> {
         if resync.asked == QUESTIONS {
             self.resync = None;
             if self.wanted {
-                self.fail(Why::Silent, Rung::Reset);
+                // One or two may have been late.
+                let why = if resync.strays > QUESTIONS / 2 {
+                    Why::NotUnderstood
+                } else {
+                    Why::Silent
+                };
+                self.fail(why, Rung::Reset);
             } else if self.stage != Stage::Off {
                 self.hung_up();
             }
