@@ -76,10 +76,19 @@ impl<'a, P: Read + Write, C: Clock> Modem<'a, P, C> {
     /// # Errors
     /// The port cannot be used any more.
     pub async fn next(&mut self) -> Result<Event<'_>, Error<P::Error>> {
+        self.wait().await?;
+        self.driver.poll_event().ok_or(Error::Ended)
+    }
+
+    /// The same for who asks [`Driver::poll_event`] itself what has happened.
+    ///
+    /// # Errors
+    /// The port cannot be used any more.
+    pub async fn wait(&mut self) -> Result<(), Error<P::Error>> {
         while !self.driver.has_event() {
             self.step().await?;
         }
-        self.driver.poll_event().ok_or(Error::Ended)
+        Ok(())
     }
 
     async fn step(&mut self) -> Result<(), Error<P::Error>> {

@@ -30,6 +30,7 @@ pub mod reference;
 pub mod registry;
 pub mod runtime;
 pub mod serial;
+pub mod stdin;
 pub mod stream;
 pub mod tap;
 pub mod tls;

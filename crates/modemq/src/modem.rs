@@ -44,6 +44,11 @@ impl Room {
         baud: Option<u32>,
     ) -> Result<HostModem<'_>, String> {
         let line = HostLine::open(port, baud.unwrap_or(model.defaults.baud)).await?;
+        Ok(self.at(model, line))
+    }
+
+    /// Puts a driver at a line that is open.
+    pub fn at(&mut self, model: &'static Model, line: HostLine) -> HostModem<'_> {
         let memory = Memory {
             line: &mut self.line,
             command: &mut self.command,
@@ -51,7 +56,7 @@ impl Room {
             topics: &mut self.topics,
         };
         let driver = Driver::new(model, memory, u64::from(std::process::id()));
-        Ok(Modem::new(driver, line, HostClock(Clock::start())))
+        Modem::new(driver, line, HostClock(Clock::start()))
     }
 }
 

@@ -351,6 +351,20 @@ impl<'a> Driver<'a> {
         self.is_connected() && !self.outbox.is_busy()
     }
 
+    /// What it waits for at this moment, as the reason that it would give for going up the ladder; `None` when it waits for nothing,
+    /// or before its next attempt. For people who wonder why nothing happens.
+    pub fn awaits(&self) -> Option<Why> {
+        match self.stage {
+            Stage::Off | Stage::Waiting(_) => None,
+            _ if self.resync.is_some() => Some(Why::Silent),
+            Stage::Open => Some(Why::NotOpened),
+            Stage::Login => Some(Why::NotLoggedIn),
+            Stage::Attach => Some(Why::NoBearer),
+            Stage::Online => self.pending.map(|_| Why::Unanswered),
+            _ => Some(self.limit().1).filter(|why| *why != Why::Configuration),
+        }
+    }
+
     /// What was seen that belongs to nothing.
     pub fn stats(&self) -> Stats {
         self.stats

@@ -3,6 +3,7 @@
 use crate::client::{Client, Error};
 use clap::{Args, ValueEnum};
 use mqtt::{Connect, QoS, Version, Will};
+use std::time::Duration;
 
 /// Which broker, and who we are.
 #[derive(Args, Debug)]
@@ -54,6 +55,21 @@ pub struct Connection {
     /// The last will is retained
     #[arg(long, requires = "will_topic")]
     will_retain: bool,
+}
+
+/// How long all of it may take.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Limit {
+    /// End after so many seconds, with exit status 27 [default: never; through a module, 180 to connect]
+    #[arg(short = 'W', value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    wait: Option<u64>,
+}
+
+impl Limit {
+    /// As it was given.
+    pub fn given(self) -> Option<Duration> {
+        self.wait.map(Duration::from_secs)
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -1,13 +1,14 @@
 //! `modemq pub`: publish, with mosquitto_pub's flags.
 
-use super::connection::{Connection, exit_code, qos};
-use super::via::{self, Place, Via};
+use super::connection::{Connection, Limit, exit_code, qos};
+use super::via::{self, Place, Session, Via};
 use crate::client::{self, Client};
 use crate::modem::Room;
+use crate::stdin;
 use clap::Args as ClapArgs;
-use std::io::{BufRead, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Publish messages; the flags are those of mosquitto_pub.
 #[derive(ClapArgs, Debug)]
@@ -18,11 +19,21 @@ use std::process::ExitCode;
   modemq pub -h 127.0.0.1 -p 1884 -u user -P secret -t a/b -q 1 -r -m '{\"on\":1}'
   tail -f log | modemq pub -t log -l
   modemq pub --via ec20:/dev/ttyUSB2 -h broker.example -t a/b -q 1 -m hi
-      through a module"
+      through a module
+
+Through a module it tells on standard error what it waits for, and why it tries again. A message with QoS 1 of which nobody knows
+whether the broker has it is sent again until the time is over; one with QoS 2 is not, since the broker might take it for another one.
+
+The exit status is 0 when the broker has what it acknowledges (with QoS 0, when the message was handed over), 27 when the time of -W
+is over, the code of CONNACK when the broker refuses the login, 2 for a mistake on the command line, and 1 for anything else; through a module
+also when nobody knows whether the message arrived."
 )]
 pub struct Args {
     #[command(flatten)]
     connection: Connection,
+
+    #[command(flatten)]
+    limit: Limit,
 
     #[command(flatten)]
     via: Via,
@@ -74,9 +85,7 @@ pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
     } else if let Some(path) = &args.file {
         Some(std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?)
     } else if args.stdin_file {
-        let mut all = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut all)?;
-        Some(all)
+        Some(stdin::all().await?)
     } else if args.null_message {
         Some(Vec::new())
     } else if args.stdin_line {
@@ -87,13 +96,12 @@ pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
     if let Some(place) = &args.via.via {
         return Ok(match publish_via(&args, place, single).await {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("modemq pub: {error}");
-                error.exit_code().into()
-            }
+            Err(error) => error.tell("pub"),
         });
     }
-    match publish(&args, single).await {
+    let limit = args.limit.given().unwrap_or(Duration::MAX);
+    let published = tokio::time::timeout(limit, publish(&args, single)).await;
+    match published.unwrap_or(Err(client::Error::Timeout)) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             eprintln!("modemq pub: {error}");
@@ -104,12 +112,19 @@ pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
 
 async fn publish(args: &Args, single: Option<Vec<u8>>) -> Result<(), client::Error> {
     let mut client = args.connection.open().await?;
-    match single {
-        Some(message) => one(&mut client, args, &message).await?,
-        None => {
-            for line in std::io::stdin().lock().split(b'\n') {
-                one(&mut client, args, &line?).await?;
-            }
+    if let Some(message) = single {
+        one(&mut client, args, &message).await?;
+        return client.disconnect().await;
+    }
+    let mut lines = stdin::lines();
+    loop {
+        tokio::select! {
+            line = lines.recv() => match line {
+                Some(line) => one(&mut client, args, &line?).await?,
+                None => break,
+            },
+            // Nobody is subscribed: this keeps the connection alive.
+            news = client.next() => drop(news?),
         }
     }
     client.disconnect().await
@@ -125,22 +140,36 @@ async fn publish_via(
     let qos = driver::QoS::from_level(args.qos).unwrap_or_default();
     let opened = args
         .via
-        .open(place, &mut room, &args.connection, &[], "pub");
+        .open(place, &mut room, &args.connection, &[], args.limit, "pub");
     let mut session = opened.await?;
-    match single {
-        Some(message) => {
-            let sent = session.publish(&args.topic, &message, qos, args.retain);
-            sent.await?;
-        }
-        None => {
-            for line in std::io::stdin().lock().split(b'\n') {
-                let line = line.map_err(via::Error::Output)?;
-                let sent = session.publish(&args.topic, &line, qos, args.retain);
-                sent.await?;
-            }
-        }
+    let done = async {
+        let Some(message) = single else {
+            return publish_lines(args, &mut session, qos).await;
+        };
+        let sent = session.publish(&args.topic, &message, qos, args.retain);
+        sent.await
     }
-    session.disconnect().await
+    .await;
+    session.end(done).await
+}
+
+/// Each line of standard input. The driver keeps the connection meanwhile.
+async fn publish_lines(
+    args: &Args,
+    session: &mut Session<'_>,
+    qos: driver::QoS,
+) -> Result<(), via::Error> {
+    let mut lines = stdin::lines();
+    loop {
+        let line = tokio::select! {
+            line = lines.recv() => line,
+            error = session.idle() => return Err(error),
+        };
+        let Some(line) = line else { return Ok(()) };
+        let line = line.map_err(via::Error::Stream)?;
+        let sent = session.publish(&args.topic, &line, qos, args.retain);
+        sent.await?;
+    }
 }
 
 async fn one(client: &mut Client, args: &Args, message: &[u8]) -> Result<(), client::Error> {

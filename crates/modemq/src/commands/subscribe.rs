@@ -1,11 +1,12 @@
 //! `modemq sub`: subscribe and print, with mosquitto_sub's flags.
 
-use super::connection::{Connection, exit_code, qos};
+use super::connection::{Connection, Limit, exit_code, qos};
 use super::via::{self, Place, Via};
 use crate::client::{self, Client, News};
 use crate::modem::Room;
 use crate::output;
 use clap::Args as ClapArgs;
+use driver::Lack;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,11 +20,20 @@ use std::time::Duration;
   modemq sub -h 127.0.0.1 -p 1884 -t mqtt/sub -C 1 -W 10
       one message, or exit status 27 after ten seconds
   modemq sub --via esp8266:/dev/ttyUSB0 --wifi home:secret -h broker.example -t '#' -v
-      through a module"
+      through a module
+
+Through a module it tells on standard error what it waits for, and why it tries again.
+
+The exit status is 0 after -C messages or when nobody reads standard output any more, 27 when the time of -W is over or there was no
+connection, the code of CONNACK when the broker refuses the login, 128 when it refuses a subscription, 2 for a mistake on the command line, and 1
+for anything else."
 )]
 pub struct Args {
     #[command(flatten)]
     connection: Connection,
+
+    #[command(flatten)]
+    limit: Limit,
 
     #[command(flatten)]
     via: Via,
@@ -43,10 +53,6 @@ pub struct Args {
     /// End after so many messages
     #[arg(short = 'C', value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-
-    /// End after so many seconds, with exit status 27
-    #[arg(short = 'W', value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
-    wait: Option<u64>,
 
     /// Print no line end after a message
     #[arg(short = 'N')]
@@ -69,26 +75,20 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// # Errors
 /// Output that cannot be written.
 pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
-    let limit = args.wait.map_or(Duration::MAX, Duration::from_secs);
     if let Some(place) = &args.via.via {
-        let result = match tokio::time::timeout(limit, subscribe_via(&args, place)).await {
-            Ok(result) => result,
-            Err(_) => Err(via::Error::Timeout(None)),
-        };
-        return Ok(match result {
+        return Ok(match subscribe_via(&args, place).await {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("modemq sub: {error}");
-                error.exit_code().into()
-            }
+            Err(error) => error.tell("sub"),
         });
     }
+    let limit = args.limit.given().unwrap_or(Duration::MAX);
     let result = match tokio::time::timeout(limit, subscribe(&args)).await {
         Ok(result) => result,
         Err(_) => Err(client::Error::Timeout),
     };
     match result {
         Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(client::Error::Io(error)) if output::is_closed(&error) => Err(error.into()),
         Err(error) => {
             eprintln!("modemq sub: {error}");
             Ok(exit_code(&error).into())
@@ -172,19 +172,29 @@ async fn subscribe_via(args: &Args, place: &Place) -> Result<(), via::Error> {
         .iter()
         .map(|filter| (filter.as_str(), level))
         .collect();
-    let opened = args
-        .via
-        .open(place, &mut room, &args.connection, &filters, "sub");
+    let opened = args.via.open(
+        place,
+        &mut room,
+        &args.connection,
+        &filters,
+        args.limit,
+        "sub",
+    );
     let mut session = opened.await?;
     let mut left = args.count;
-    session
-        .listen(|message| {
-            print(args, message.topic, message.payload)?;
-            left = left.map(|left| left - 1);
-            Ok(left == Some(0))
-        })
-        .await?;
-    session.disconnect().await
+    let heard = session.listen(|message| {
+        let topic = String::from_utf8_lossy(message.topic);
+        match message.lack {
+            Lack::Nothing => {}
+            Lack::Bytes(lost) => eprintln!("modemq sub: of a message to {topic} the last {lost} bytes are missing"),
+            Lack::Perhaps => eprintln!("modemq sub: a message to {topic} is as long as the module's longest: it may have been cut"),
+        }
+        print(args, message.topic, message.payload)?;
+        left = left.map(|left| left - 1);
+        Ok(left == Some(0))
+    });
+    let heard = heard.await;
+    session.end(heard).await
 }
 
 fn print(args: &Args, topic: &[u8], payload: &[u8]) -> std::io::Result<()> {
