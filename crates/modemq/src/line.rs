@@ -23,6 +23,20 @@ enum Wire {
     Tcp(TcpStream),
     /// To a module on a UART or a PTY.
     Serial(Serial),
+    /// To nobody: it has ended.
+    Gone,
+}
+
+impl Wire {
+    async fn open(port: &str, baud: u32) -> Result<Self, String> {
+        Ok(match port.strip_prefix("tcp:") {
+            Some(address) => {
+                let connected = connect(address).await;
+                Self::Tcp(connected.map_err(|why| format!("{port}: {why}"))?)
+            }
+            None => Self::Serial(Serial::open(port, baud).map_err(|error| error.to_string())?),
+        })
+    }
 }
 
 impl HostLine {
@@ -31,14 +45,22 @@ impl HostLine {
     /// # Errors
     /// What cannot be opened, and why.
     pub async fn open(port: &str, baud: u32) -> Result<Self, String> {
-        let wire = match port.strip_prefix("tcp:") {
-            Some(address) => {
-                let connected = connect(address).await;
-                Wire::Tcp(connected.map_err(|why| format!("{port}: {why}"))?)
-            }
-            None => Wire::Serial(Serial::open(port, baud).map_err(|error| error.to_string())?),
-        };
+        let wire = Wire::open(port, baud).await?;
         Ok(Self { wire, tap: None })
+    }
+
+    /// Lets go of it: the system gives the name of a USB device to the next one only when nobody has the last one open.
+    pub fn close(&mut self) {
+        self.wire = Wire::Gone;
+    }
+
+    /// Opens it once more after [`HostLine::close`].
+    ///
+    /// # Errors
+    /// What cannot be opened, and why.
+    pub async fn open_again(&mut self, port: &str, baud: u32) -> Result<(), String> {
+        self.wire = Wire::open(port, baud).await?;
+        Ok(())
     }
 
     /// Shows what passes on standard error.
@@ -58,7 +80,7 @@ impl HostLine {
     pub fn discard_input(&self) -> io::Result<()> {
         match &self.wire {
             // Nobody was there to hear it.
-            Wire::Tcp(_) => Ok(()),
+            Wire::Tcp(_) | Wire::Gone => Ok(()),
             Wire::Serial(serial) => serial.discard_input_buffer(),
         }
     }
@@ -74,6 +96,7 @@ impl HostLine {
         match &mut self.wire {
             Wire::Tcp(stream) => stream.write_all(bytes).await,
             Wire::Serial(serial) => serial.write_all(bytes).await,
+            Wire::Gone => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
@@ -85,6 +108,7 @@ impl HostLine {
         let n = match &mut self.wire {
             Wire::Tcp(stream) => stream.write(bytes).await?,
             Wire::Serial(serial) => serial.write(bytes).await?,
+            Wire::Gone => return Err(io::ErrorKind::NotConnected.into()),
         };
         if let Some(tap) = &mut self.tap {
             tap.typed(&bytes[..n]);
@@ -100,6 +124,7 @@ impl HostLine {
         let n = match &mut self.wire {
             Wire::Tcp(stream) => stream.read(buffer).await?,
             Wire::Serial(serial) => serial.read(buffer).await?,
+            Wire::Gone => 0,
         };
         if let Some(tap) = &mut self.tap {
             tap.heard(&buffer[..n]);

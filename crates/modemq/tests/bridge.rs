@@ -226,6 +226,11 @@ async fn refusals_are_passed_on_and_told() {
     let hello = ["pub", "-p", &to, "-t", "t", "-m", "x", "-q", "1"];
     let wrong = run(&[&hello[..], &["-u", "local", "-P", "wrong"]].concat(), b"");
     assert_eq!(wrong.status.code(), Some(4));
+    assert!(
+        bridge
+            .tells("modemq bridge: modemq-")
+            .ends_with(": refused: bad user name or password")
+    );
     let right = run(
         &[&hello[..], &["-u", "local", "-P", "secret"]].concat(),
         b"",
@@ -375,7 +380,7 @@ fn it_says_goodbye() {
 async fn nobody_disturbs_the_others() {
     let above = Broker::ours(&[]);
     let (_module, port) = module("air780e", &[]);
-    let bridge = Bridge::start("air780e", port, &above, &[]);
+    let mut bridge = Bridge::start("air780e", port, &above, &[]);
     let mut ann = bridge.client(&clean("ann")).await;
     subscribe(&mut ann, &[("up", QoS::AtLeastOnce)]).await;
     // Garbage, a packet that ends in its middle, and a client that goes in the middle of a message.
@@ -387,11 +392,24 @@ async fn nobody_disturbs_the_others() {
         let mut client = TcpStream::connect(bridge.broker.address).unwrap();
         client.write_all(bytes).unwrap();
     }
+    let mut reasons = [(); 2].map(|()| bridge.tells("modemq bridge: a connection: "));
+    reasons.sort();
+    assert_eq!(
+        reasons,
+        [
+            "does not begin with CONNECT",
+            "malformed packet: remaining length does not end"
+        ]
+    );
     // Two of one name: the later one has it.
     let mut first = bridge.client(&clean("twin")).await;
     let mut second = bridge.client(&clean("twin")).await;
     let gone = tokio::time::timeout(GUARD, first.next()).await.unwrap();
     assert!(gone.is_err());
+    assert_eq!(
+        bridge.tells("modemq bridge: twin: "),
+        "taken over: another client has the same id"
+    );
     // A client that has gone before it was answered has been heard.
     second
         .publish("up", b"1", QoS::AtLeastOnce, false)

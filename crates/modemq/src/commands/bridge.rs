@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::modem::{HostModem, Room};
 use crate::net::parse_address;
 use bridge::{Bridge, Limits};
-use broker::{Config, Event};
+use broker::{CloseReason, Config, Event};
 use clap::Args as ClapArgs;
 use driver::asynch;
 use std::io::{self, Write};
@@ -26,15 +26,16 @@ use tokio::sync::mpsc::UnboundedReceiver;
     disable_help_flag = true,
     mut_arg("via", |arg| arg.required(true)),
     after_help = "\
-Messages with QoS 1 and 2 are acknowledged when the broker has acknowledged them. While there is no connection clients stay, their
-messages wait, and no more is read from whoever publishes than fits; QoS 0 is dropped when 100 wait. A message that the model cannot
-carry is acknowledged, discarded and told. SUBACK waits for the broker's answer. docs/bridge.md has the rest.
+Messages with QoS 1 and 2 are acknowledged when the broker has acknowledged them. \
+While there is no connection clients stay, their messages wait, and whoever publishes more than there is room for is not read from; \
+QoS 0 is dropped when 100 wait. SUBACK waits for the broker's answer. \
+A message that the model cannot carry is acknowledged, discarded and told. docs/bridge.md has the rest.
 
 Examples:
   modemq bridge --via ec20:/dev/ttyUSB2 -h broker.example -u dev1 -P secret -i dev1
       mosquitto_pub, Node-RED and others then use 127.0.0.1:1883
-  modemq bridge --via esp32c3:/dev/ttyUSB0 --wifi home:secret -h broker.example --listen 127.0.0.1:0 --user local:secret
-      on a free port, which is printed, for clients that know a password"
+  modemq bridge --via esp32c3:/dev/ttyUSB0 --wifi home:secret --listen 0 --user me:secret
+      on a free port, which is printed, for clients that know the password"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -67,6 +68,13 @@ pub struct Args {
     #[arg(long, action = clap::ArgAction::Help)]
     help: Option<bool>,
 }
+
+/// Clients at a time, and sessions that are kept. What they may have waiting is for machines with little memory.
+const CLIENTS: usize = 1_000;
+/// Bytes of a packet. A message that no model can carry is taken up to this, and told.
+const LARGEST: usize = 256 * 1024;
+/// Bytes of messages that wait for one client.
+const WAITING: usize = 1024 * 1024;
 
 /// Before a port that has ended is opened again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -110,6 +118,11 @@ pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
     let config = Config {
         users: args.user.iter().cloned().collect(),
         anonymous: args.anonymous,
+        max_packet: LARGEST,
+        max_connections: CLIENTS,
+        max_sessions: CLIENTS,
+        max_queued_bytes: WAITING,
+        max_outgoing: WAITING,
         events: true,
         ..Config::default()
     };
@@ -181,11 +194,11 @@ async fn carry(
 /// A module on USB goes and comes back when it restarts.
 async fn open_again(via: &Via, place: &Place, modem: &mut HostModem<'_>) {
     let mut last = String::new();
+    modem.port().close();
     loop {
         tokio::time::sleep(AGAIN).await;
-        match via.open_again(place).await {
-            Ok(line) => {
-                *modem.port() = line;
+        match via.open_again(place, modem.port()).await {
+            Ok(()) => {
                 eprintln!("modemq bridge: the port is open again");
                 return;
             }
@@ -200,7 +213,7 @@ async fn open_again(via: &Via, place: &Place, modem: &mut HostModem<'_>) {
     }
 }
 
-/// Tells what happens among the clients: with a trace all of it, and without one what is lost.
+/// Tells what happens among the clients: with a trace all of it, and without one what is lost and who is sent away.
 async fn report(mut events: UnboundedReceiver<Happening>, trace: bool) {
     let clock = Clock::start();
     while let Some(happening) = events.recv().await {
@@ -208,10 +221,21 @@ async fn report(mut events: UnboundedReceiver<Happening>, trace: bool) {
             Happening::Broker(event) if trace => {
                 eprintln!("{:>9} {}", clock.now().to_string(), describe(&event));
             }
-            Happening::Broker(event @ Event::Dropped { .. }) => {
+            Happening::Broker(event) if is_amiss(&event) => {
                 eprintln!("modemq bridge: {}", describe(&event));
             }
             _ => {}
         }
+    }
+}
+
+fn is_amiss(event: &Event) -> bool {
+    match event {
+        Event::Dropped { .. } | Event::Refused { .. } => true,
+        Event::Gone { reason, .. } | Event::Closed { reason } => !matches!(
+            reason,
+            CloseReason::ByClient | CloseReason::Disconnect | CloseReason::Refused
+        ),
+        _ => false,
     }
 }

@@ -235,15 +235,11 @@ impl Via {
         connection: &'a Connection,
         filters: &[(&str, QoS)],
     ) -> Result<HostModem<'a>, Error> {
-        let modem = room.at(place.model, self.open_again(place).await?);
+        let modem = room.at(place.model, self.open_line(place).await?);
         self.start(modem, place, connection, filters)
     }
 
-    /// Opens the module's port, for a modem whose port has ended too.
-    ///
-    /// # Errors
-    /// The port cannot be used.
-    pub async fn open_again(&self, place: &Place) -> Result<HostLine, Error> {
+    async fn open_line(&self, place: &Place) -> Result<HostLine, Error> {
         let opened = HostLine::open(&place.port, self.rate(place)).await;
         let mut line = opened.map_err(Error::Port)?;
         if self.debug {
@@ -258,7 +254,7 @@ impl Via {
 
     /// The line to the module, once it answers and is not another one. The driver would find out as well, in minutes.
     async fn find(&self, place: &Place, who: &str) -> Result<HostLine, Error> {
-        let mut line = self.open_again(place).await?;
+        let mut line = self.open_line(place).await?;
         let mut told = false;
         loop {
             let at = if line.is_serial() {
@@ -338,6 +334,15 @@ impl Via {
         };
         modem.driver.connect(now, options).map_err(Error::Options)?;
         Ok(modem)
+    }
+
+    /// Opens the module's port once more, when it has ended.
+    ///
+    /// # Errors
+    /// The port cannot be used.
+    pub async fn open_again(&self, place: &Place, line: &mut HostLine) -> Result<(), Error> {
+        let opened = line.open_again(&place.port, self.rate(place)).await;
+        opened.map_err(Error::Port)
     }
 }
 
