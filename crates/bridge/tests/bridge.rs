@@ -405,3 +405,30 @@ fn a_refusal_for_the_moment_loses_no_message() {
         assert_eq!(site.answers("ann"), ["1", "2", "3"]);
     });
 }
+
+#[test]
+fn a_message_whose_end_may_be_missing_is_told() {
+    on("ec20", Limits::default(), |site| {
+        let longest = Model::by_name("ec20").unwrap().limits.report;
+        site.client("ann");
+        site.subscribe("ann", &[("down", Q0)]);
+        site.wait(10);
+        let whole = vec![b'x'; longest - 1];
+        site.pair.bench.publish("down", &whole, Q0, false);
+        site.wait(10);
+        assert_eq!(site.news, [""; 0]);
+        site.pair
+            .bench
+            .publish("down", &vec![b'x'; longest], Q0, false);
+        site.wait(10);
+        let told = format!(
+            "down: a message of {longest} bytes is as long as the module reports: its end may be missing"
+        );
+        assert_eq!(site.news, [told]);
+        let lengths: Vec<_> = site.messages("ann").iter().map(String::len).collect();
+        let header = "down q0 ".len();
+        assert_eq!(lengths, [header + longest - 1, header + longest]);
+        let stats = site.broker.with_policy(|bridge| bridge.stats()).unwrap();
+        assert_eq!((stats.received, stats.not_passed_on), (2, 0));
+    });
+}

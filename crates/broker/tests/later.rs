@@ -11,7 +11,8 @@ use common::{
 };
 use instant::Instant;
 use mqtt::{Connect, Packet, PacketId, Publish, QoS};
-use std::collections::VecDeque;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Answers when the test says so.
@@ -366,4 +367,159 @@ fn who_has_no_name_is_named_by_the_broker_under_a_policy_too() {
     assert_eq!((bench.closed(one), bench.closed(two)), (None, None));
     bench.publish(two, "t", "x", Q1, 1);
     assert_eq!(bench.told(), ["auto-2: x"]);
+}
+
+/// What may happen, with small numbers so that things meet.
+#[derive(Clone, Debug)]
+enum Act {
+    Connect(u8, bool),
+    Publish(u8, QoS, u16, bool),
+    Subscribe(u8, u8),
+    Unsubscribe(u8, u8),
+    Pubrel(u8, u16),
+    Disconnect(u8),
+    Cut(u8),
+    Decide(u8, Option<QoS>),
+    Room(usize),
+    Wait(u64),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let qos = || prop_oneof![Just(Q0), Just(Q1), Just(Q2)];
+    let decision = prop_oneof![Just(None), qos().prop_map(Some)];
+    prop_oneof![
+        (0..3_u8, any::<bool>()).prop_map(|(who, clean)| Act::Connect(who, clean)),
+        (0..3_u8, qos(), 1..4_u16, any::<bool>())
+            .prop_map(|(who, qos, id, dup)| Act::Publish(who, qos, id, dup)),
+        (0..3_u8, 0..3_u8).prop_map(|(who, filter)| Act::Subscribe(who, filter)),
+        (0..3_u8, 0..3_u8).prop_map(|(who, filter)| Act::Unsubscribe(who, filter)),
+        (0..3_u8, 1..4_u16).prop_map(|(who, id)| Act::Pubrel(who, id)),
+        (0..3_u8).prop_map(Act::Disconnect),
+        (0..3_u8).prop_map(Act::Cut),
+        (0..40_u8, decision).prop_map(|(ticket, grant)| Act::Decide(ticket, grant)),
+        (0..3_usize).prop_map(Act::Room),
+        (0..20_000_u64).prop_map(Act::Wait),
+    ]
+}
+
+fn play(acts: Vec<Act>) {
+    let mut bench = bench();
+    let mut conns: [Option<ConnId>; 3] = [None; 3];
+    let names = ["a", "b", "c"];
+    let mut subscribes = BTreeMap::new();
+    for act in acts {
+        let who = match act {
+            Act::Publish(who, ..)
+            | Act::Subscribe(who, _)
+            | Act::Unsubscribe(who, _)
+            | Act::Pubrel(who, _)
+            | Act::Disconnect(who)
+            | Act::Cut(who) => who,
+            _ => 0,
+        };
+        let conn = conns[usize::from(who)].filter(|conn| bench.closed(*conn).is_none());
+        match (act, conn) {
+            (Act::Connect(who, clean_session), _) => {
+                let conn = bench.accept();
+                let client_id = names[usize::from(who)];
+                let connect = Connect {
+                    client_id,
+                    clean_session,
+                    keep_alive: 10,
+                    ..Connect::default()
+                };
+                bench.send(conn, &Packet::Connect(connect));
+                conns[usize::from(who)] = Some(conn);
+            }
+            (Act::Publish(_, qos, number, dup), Some(conn)) => {
+                let id = PacketId::new(number).filter(|_| qos != Q0);
+                let dup = dup && qos != Q0;
+                let publish = Publish {
+                    dup,
+                    qos,
+                    retain: false,
+                    topic: "t",
+                    id,
+                    payload: b"x",
+                };
+                bench.send(conn, &Packet::Publish(publish));
+            }
+            (Act::Subscribe(_, filter), Some(conn)) => {
+                let filters = [(names[usize::from(filter)], Q1), ("at/once", Q0), ("d", Q2)];
+                bench.send(conn, &subscribe(&filters));
+                *subscribes.entry(conn).or_insert(0) += 1;
+            }
+            (Act::Unsubscribe(_, filter), Some(conn)) => {
+                bench.send(conn, &unsubscribe(&[names[usize::from(filter)]]));
+            }
+            (Act::Pubrel(_, number), Some(conn)) => bench.send(conn, &Packet::Pubrel(id(number))),
+            (Act::Disconnect(_), Some(conn)) => bench.send(conn, &Packet::Disconnect),
+            (Act::Cut(_), Some(conn)) => {
+                bench.cut(conn);
+                conns[usize::from(who)] = None;
+            }
+            (Act::Decide(ticket, grant), _) => {
+                // A policy knows what it was asked.
+                let told = bench.told();
+                let ticket = Ticket(ticket.into());
+                match told.get(ticket.0 as usize) {
+                    Some(told) if told.contains(" wants ") => {
+                        bench.decide(Decision::Subscribed(ticket, grant));
+                    }
+                    _ => bench.decide(Decision::Acknowledged(ticket)),
+                }
+            }
+            (Act::Room(room), _) => bench.make_room(room),
+            (Act::Wait(millis), _) => bench.wait(Duration::from_millis(millis)),
+            _ => {}
+        }
+    }
+    bench.make_room(1000);
+    let told = bench.told();
+    for (ticket, told) in told.iter().enumerate() {
+        let ticket = Ticket(ticket as u64);
+        let decision = if told.contains(" wants ") {
+            Decision::Subscribed(ticket, None)
+        } else {
+            Decision::Acknowledged(ticket)
+        };
+        bench.decide(decision);
+    }
+    for conn in conns.into_iter().flatten() {
+        if bench.closed(conn).is_some() {
+            continue;
+        }
+        assert!(bench.broker.takes_data(conn));
+        let packets = bench.packets(conn);
+        let subacks = packets.iter().filter(|line| line.starts_with("SUBACK"));
+        let expected = subscribes.get(&conn).copied().unwrap_or(0);
+        assert_eq!(subacks.count(), expected, "{packets:?}");
+    }
+    // What is left is what was granted at once, or decided before; a clean session ends it.
+    let mut left = Vec::new();
+    let mut names = Vec::new();
+    for client in bench.broker.clients() {
+        names.push(client.client_id.to_string());
+        for (filter, _) in client.subscriptions {
+            left.push(format!("{} leaves {filter}", client.client_id));
+        }
+    }
+    for name in names {
+        bench.connect(&clean(&name), ACCEPTED);
+    }
+    let told = bench.told();
+    for line in left {
+        assert!(told.contains(&line), "{line}: {told:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// However clients and decisions meet: once there is room everybody is read from, once all is decided everybody is answered, and
+    /// the policy has been told of each subscription that has ended.
+    #[test]
+    fn everybody_is_answered_in_the_end(acts in prop::collection::vec(act(), 0..60)) {
+        play(acts);
+    }
 }
