@@ -53,6 +53,8 @@ pub struct Driver<'a> {
     /// How often the stage has asked the same.
     polls: u16,
     pin: Pin,
+    /// An access point has been typed since the caller's connect.
+    has_typed_apn: bool,
     /// The module has its access point and its certificates: what recovers the connection may begin at the connection.
     is_set_up: bool,
     /// What the last command read.
@@ -98,7 +100,7 @@ enum Stage {
     Errors,
     Sim,
     Pin,
-    Apn,
+    Apn(u8),
     Registration,
     /// The same in 2G and 3G.
     OlderRegistration,
@@ -303,6 +305,7 @@ impl<'a> Driver<'a> {
             wait_until: Instant::ZERO,
             polls: 0,
             pin: Pin::Untried,
+            has_typed_apn: false,
             is_set_up: false,
             reading: None,
             present: false,
@@ -385,6 +388,7 @@ impl<'a> Driver<'a> {
         self.wanted = true;
         self.was_online = false;
         self.pin = Pin::Untried;
+        self.has_typed_apn = false;
         self.climb = None;
         self.topics.renew();
         self.set_up();
@@ -848,11 +852,12 @@ impl<'a> Driver<'a> {
         }
         let about = About {
             options,
+            reading: None,
             ..self.about(None)
         };
         let jobs = (0..8).map(Job::Configure).chain([
             Job::Pin,
-            Job::Apn,
+            Job::Apn(1),
             Job::Open,
             Job::Login,
             Job::Bearer(2),

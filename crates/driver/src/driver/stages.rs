@@ -1,6 +1,7 @@
 //! From power-on to the last subscription, stage by stage.
 
 use super::*;
+use crate::family::ApnHolds;
 use dialect::model::Bearer;
 
 /// From the radio's end to its beginning.
@@ -37,7 +38,7 @@ impl Driver<'_> {
         match (self.stage, self.reading) {
             (Stage::Sim, Some(1)) => {
                 self.pin = Pin::Untried;
-                self.go(Stage::Apn);
+                self.go(Stage::Apn(0));
             }
             (Stage::Sim, Some(2)) if self.options.pin.is_some() && self.pin == Pin::Untried => {
                 self.pin = Pin::Typed;
@@ -75,7 +76,18 @@ impl Driver<'_> {
             }
             (Stage::Restart, _) => self.reset(false),
             (Stage::Configure(_), Some(0)) => self.fail(Why::Configuration, Rung::Reopen),
-            (Stage::Bearer(_) | Stage::Configure(_), _) => self.next_of_stage(),
+            (Stage::Apn(1), _) => self.apn_typed(),
+            (Stage::Apn(_) | Stage::Bearer(_) | Stage::Configure(_), _) => self.next_of_stage(),
+            _ => self.after_stage(),
+        }
+    }
+
+    /// The module has taken another access point. It is not asked a second time whether that holds.
+    fn apn_typed(&mut self) {
+        let is_second = core::mem::replace(&mut self.has_typed_apn, true);
+        match self.language.apn_holds(self.model) {
+            ApnHolds::AfterRadio if !is_second => self.go(Stage::RadioOff),
+            ApnHolds::AfterRestart if !is_second => self.go(Stage::Restart),
             _ => self.after_stage(),
         }
     }
@@ -104,7 +116,7 @@ impl Driver<'_> {
             }
             (Job::Pin, _) => self.go(Stage::Sim),
             (Job::Bearer(_), Trouble::Refused(_)) => self.fail(Why::NoBearer, Rung::Reactivate),
-            (Job::Configure(_) | Job::Provision(_) | Job::Apn, Trouble::Refused(_)) => {
+            (Job::Configure(_) | Job::Provision(_) | Job::Apn(_), Trouble::Refused(_)) => {
                 self.fail(Why::Configuration, Rung::Reopen);
             }
             // It may have come up meanwhile, and to activate it twice is refused: its state is asked first.
@@ -144,7 +156,10 @@ impl Driver<'_> {
 
     pub(super) fn next_of_stage(&mut self) {
         match &mut self.stage {
-            Stage::Bearer(step) | Stage::Configure(step) | Stage::Provision(step) => *step += 1,
+            Stage::Apn(step)
+            | Stage::Bearer(step)
+            | Stage::Configure(step)
+            | Stage::Provision(step) => *step += 1,
             Stage::OlderRegistration => {
                 self.stage = Stage::Registration;
                 self.poll_again(Duration::from_secs(2));
@@ -158,9 +173,9 @@ impl Driver<'_> {
         let next = match self.stage {
             Stage::Echo if cellular => Stage::Errors,
             Stage::Errors | Stage::Pin | Stage::RadioOn => Stage::Sim,
-            Stage::Leave if cellular => Stage::Apn,
-            Stage::Apn if cellular => Stage::Registration,
-            Stage::Echo | Stage::Sim | Stage::Apn | Stage::Leave | Stage::Attached => {
+            Stage::Leave if cellular => Stage::Apn(0),
+            Stage::Apn(_) if cellular => Stage::Registration,
+            Stage::Echo | Stage::Sim | Stage::Apn(_) | Stage::Leave | Stage::Attached => {
                 Stage::Provision(0)
             }
             Stage::Registration | Stage::OlderRegistration | Stage::Attach => Stage::Attached,
@@ -211,7 +226,7 @@ impl Stage {
             Self::Errors => Job::Errors,
             Self::Sim => Job::Sim,
             Self::Pin => Job::Pin,
-            Self::Apn => Job::Apn,
+            Self::Apn(step) => Job::Apn(step),
             Self::Registration => Job::Registration,
             Self::OlderRegistration => Job::OlderRegistration,
             Self::Attached => Job::Attached,

@@ -9,7 +9,9 @@
 use super::quectel::logged_in;
 use super::{About, Ask, Awaited, Job, Language, PromptAt, Question, Report, Step, Way, Writer};
 use super::{OPEN, REPLY, ROUND_TRIP, ask, cellular, cellular_answer, cellular_question};
-use super::{ends_data, is_any, is_of_another_client, packet_id, packet_result};
+use super::{
+    ends_data, is_access_point, is_any, is_of_another_client, packet_id, packet_result, quoted,
+};
 use crate::api::{PublishError, Query, Tls, TlsError};
 use core::time::Duration;
 use dialect::{Form, Line, Model, Value, eigencomm as e, network};
@@ -55,7 +57,10 @@ impl Language for EigenComm {
         let quick = Ask::new(REPLY);
         let options = about.options;
         match job {
-            Job::Apn => match options.apn {
+            Job::Apn(0) if options.apn.is_some() => {
+                ask(line.command("+CGDCONT", Form::Read, &[]), quick.tolerant())
+            }
+            Job::Apn(1) if about.reading != Some(1) => match options.apn {
                 Some(apn) => ask(
                     line.set("+CGDCONT", &[1.into(), "IP".into(), apn.name.into()]),
                     quick,
@@ -187,8 +192,11 @@ impl Language for EigenComm {
         }
     }
 
-    fn answer(&self, job: Job, _: &About<'_>, text: &[u8]) -> Option<i64> {
+    fn answer(&self, job: Job, about: &About<'_>, text: &[u8]) -> Option<i64> {
         match job {
+            Job::Apn(_) if text.starts_with(b"+CGDCONT: 1,") => {
+                is_access_point(about.options, &[quoted(text).nth(1)])
+            }
             Job::Status => Some(logged_in(e::CONN_READ.parse(text)?.int(1))),
             job => cellular_answer(job, text),
         }

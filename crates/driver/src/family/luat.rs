@@ -4,7 +4,7 @@
 //! (a new one cannot receive it).
 
 use super::{About, Ask, Awaited, Job, Language, PromptAt, Question, Report, Step, Way, Writer};
-use super::{FileName, is_any, read};
+use super::{ApnHolds, FileName, is_access_point, is_any, read};
 use super::{OPEN, REPLY, ROUND_TRIP, ask, cellular, cellular_answer, cellular_question};
 use crate::api::{PublishError, QoS, Query};
 use core::time::Duration;
@@ -75,7 +75,10 @@ impl Language for Luat {
         let quick = Ask::new(REPLY);
         let options = about.options;
         match job {
-            Job::Apn => match options.apn {
+            Job::Apn(0) if options.apn.is_some() => {
+                ask(line.command("+CPNETAPN", Form::Read, &[]), quick.tolerant())
+            }
+            Job::Apn(1) if about.reading != Some(1) => match options.apn {
                 Some(apn) => ask(
                     line.set(
                         "+CPNETAPN",
@@ -191,6 +194,10 @@ impl Language for Luat {
 
     fn answer(&self, job: Job, about: &About<'_>, text: &[u8]) -> Option<i64> {
         match job {
+            Job::Apn(_) => {
+                let name = text.strip_prefix(b"APN:")?;
+                is_access_point(about.options, &[Some(name)])
+            }
             Job::Provision(step) => {
                 let (slot, _) = self.file_of(about.model, step)?;
                 let file = about.options.tls?.file(slot)?;
@@ -274,6 +281,11 @@ impl Language for Luat {
 
     fn file_of(&self, _: &Model, step: u8) -> Option<(u8, bool)> {
         Some((step / FILE_STEPS, false))
+    }
+
+    // Source: manual, TCPIP/CPNETAPN: the protocol stack starts anew by itself.
+    fn apn_holds(&self, _: &Model) -> ApnHolds {
+        ApnHolds::AtOnce
     }
 
     fn topic_max(&self) -> usize {

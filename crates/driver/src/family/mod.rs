@@ -31,8 +31,8 @@ pub(crate) enum Job {
     Attached,
     /// Attach.
     Attach,
-    /// The access point of the mobile network.
-    Apn,
+    /// The access point of the mobile network: which one it is (1 the one that was given), and another one.
+    Apn(u8),
     /// Certificates and what goes with them, command by command.
     Provision(u8),
     /// What the bearer needs, command by command.
@@ -151,6 +151,17 @@ pub(crate) enum PromptAt {
     Connect,
 }
 
+/// From when on an access point holds that was typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ApnHolds {
+    /// The module leaves the network by itself, and comes back with it.
+    AtOnce,
+    /// Once the radio was off: a context that is active keeps the one that it has.
+    AfterRadio,
+    /// Once it has started anew.
+    AfterRestart,
+}
+
 /// A report that ends a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Awaited {
@@ -266,6 +277,11 @@ pub(crate) trait Language: Sync {
     /// Can the family do TLS like this? Asked of models that have TLS.
     fn check_tls(&self, _tls: &Tls<'_>) -> Result<(), TlsError> {
         Ok(())
+    }
+
+    /// From when on an access point holds.
+    fn apn_holds(&self, _model: &Model) -> ApnHolds {
+        ApnHolds::AfterRadio
     }
 
     /// The longest topic, in bytes.
@@ -714,6 +730,22 @@ fn is_of_another_client(text: &[u8], prefix: &[u8]) -> bool {
             .nth(1)
             .and_then(|values| values.trim_ascii_start().first())
             .is_some_and(|client| matches!(client, b'1'..=b'9'))
+}
+
+/// Is this the access point, as far as the module shows it: name, user name, password? 1 yes.
+fn is_access_point(options: &Options<'_>, texts: &[Option<&[u8]>]) -> Option<i64> {
+    let apn = options.apn?;
+    let wanted = [apn.name, apn.username, apn.password];
+    let same = texts
+        .iter()
+        .zip(wanted)
+        .all(|(text, wanted)| text.is_none_or(|text| text == wanted.as_bytes()));
+    Some(i64::from(same))
+}
+
+/// The quoted texts of a line.
+fn quoted(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|&byte| byte == b'"').skip(1).step_by(2)
 }
 
 /// Has it a byte that ends data mode?

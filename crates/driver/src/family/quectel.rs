@@ -3,8 +3,11 @@
 use super::{
     About, Ask, Awaited, Format, Job, Language, PromptAt, Question, Report, Step, Way, Writer,
 };
+use super::{
+    ApnHolds, FileName, ends_data, is_access_point, is_any, is_of_another_client, packet_id,
+    packet_result, quoted, read,
+};
 use super::{BEARER, OPEN, REPLY, ROUND_TRIP, ask, cellular, cellular_answer, cellular_question};
-use super::{FileName, ends_data, is_any, is_of_another_client, packet_id, packet_result, read};
 use crate::api::{PublishError, Query};
 use core::time::Duration;
 use dialect::model::Bearer;
@@ -49,8 +52,14 @@ impl Language for Quectel {
         let options = about.options;
         let nb = is_nb(about.model);
         match job {
-            Job::Apn => match options.apn {
-                // Inferred: it holds from the module's next start on.
+            Job::Apn(0) if options.apn.is_some() && nb => ask(
+                line.command("+QCGDEFCONT", Form::Read, &[]),
+                quick.tolerant(),
+            ),
+            Job::Apn(0) if options.apn.is_some() => {
+                ask(line.set("+QICSGP", &[1.into()]), quick.tolerant())
+            }
+            Job::Apn(1) if about.reading != Some(1) => match options.apn {
                 Some(apn) if nb => ask(
                     line.set(
                         "+QCGDEFCONT",
@@ -227,6 +236,16 @@ impl Language for Quectel {
 
     fn answer(&self, job: Job, about: &About<'_>, text: &[u8]) -> Option<i64> {
         match job {
+            Job::Apn(_) if text.starts_with(b"+QICSGP: ") => {
+                let mut texts = quoted(text);
+                let own = [texts.next(), texts.next(), texts.next()];
+                is_access_point(about.options, &own)
+            }
+            Job::Apn(_) if text.starts_with(b"+QCGDEFCONT: ") => {
+                let mut texts = quoted(text).skip(1);
+                let own = [texts.next(), texts.next(), texts.next()];
+                is_access_point(about.options, &own)
+            }
             Job::Provision(step) => {
                 let (slot, _) = self.file_of(about.model, step)?;
                 let file = about.options.tls?.file(slot)?;
@@ -402,6 +421,15 @@ impl Language for Quectel {
         } else {
             (step / FILE_STEPS, false)
         })
+    }
+
+    fn apn_holds(&self, model: &Model) -> ApnHolds {
+        // Inferred of the BC26: its manual says from the next start on; of the others, that a context that is active keeps its own.
+        if is_nb(model) {
+            ApnHolds::AfterRestart
+        } else {
+            ApnHolds::AfterRadio
+        }
     }
 
     fn topic_max(&self) -> usize {
