@@ -82,7 +82,12 @@ fn said(answer: &Answer, question: &str) -> Vec<String> {
         // Information has no name, or the question's own.
         let named = line.starts_with(['+', '^', '*', '%', '#', '$']);
         let name = line.split(':').next().unwrap_or_default();
-        line.as_str() != "OK" && !is_report(line, question) && (!named || question.contains(name))
+        // The echo of a question that was answered too late.
+        let is_echo = line.as_str() == "AT" || QUESTIONS.contains(&line.as_str());
+        line.as_str() != "OK"
+            && !is_echo
+            && !is_report(line, question)
+            && (!named || question.contains(name))
     };
     answer.lines.iter().filter(own).cloned().collect()
 }

@@ -340,6 +340,27 @@ fn identified(model: &Model) {
     assert!(said.starts_with(&first), "{said}");
 }
 
+/// A question that was answered too late was taken for the module's name.
+#[test]
+fn a_late_answer_is_nobodys_name() {
+    let fault = ["--fault", "late-reply 4s when AT+CGMM times 1"];
+    let own = ["module", "bg95", "--tcp", "127.0.0.1:0", "--pace", "fast"];
+    let mut module = start(&[&own[..], &fault].concat());
+    let line = module.line();
+    let port = line
+        .split_whitespace()
+        .find(|word| word.starts_with("tcp:"));
+    let output = run(&["identify", port.unwrap(), "--json"], b"");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["model"], "bg95");
+    let says = json["says"].as_array().unwrap();
+    assert!(
+        says.iter()
+            .all(|line| !line.as_str().unwrap().starts_with("AT")),
+        "{json}"
+    );
+}
+
 /// A UART whose module answers at one rate: the other end of a PTY, which knows the rate that the host has set.
 fn uart(rate: u32) -> PathBuf {
     let controller = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();

@@ -5,11 +5,11 @@ use crate::conversation::{self, Heard, Modem};
 use crate::data::{self, Wanted};
 use crate::line::HostLine;
 use crate::output;
+use crate::stdin;
 use crate::trace::escape;
 use clap::Args as ClapArgs;
 use dialect::{Family, Model, command, model, reply};
 use serde_json::json;
-use std::io::Read;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -90,7 +90,7 @@ enum Ended {
 /// The port cannot be used, or the line cannot be typed.
 pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
     let result = async {
-        let data = data_of(&args)?;
+        let data = data_of(&args).await?;
         Dialogue::open(&args).await?.run(data).await
     };
     match result.await {
@@ -105,17 +105,13 @@ pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
 }
 
 /// What is to follow the prompt; `None` when there is none.
-fn data_of(args: &Args) -> Result<Option<Vec<u8>>, super::Error> {
+async fn data_of(args: &Args) -> Result<Option<Vec<u8>>, super::Error> {
     let line = &args.command;
     if line.bytes().any(|byte| byte < b' ') {
         return Err("a command line has no line end and no control characters".into());
     }
     let data = match (&args.data, &args.data_text) {
-        (Some(name), _) if name == "-" => {
-            let mut all = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut all)?;
-            Some(all)
-        }
+        (Some(name), _) if name == "-" => Some(stdin::all().await?),
         (Some(name), _) => Some(std::fs::read(name).map_err(|error| format!("{name}: {error}"))?),
         (None, text) => text.as_ref().map(|text| text.clone().into_bytes()),
     };
