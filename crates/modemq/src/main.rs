@@ -68,7 +68,7 @@ fn main() -> ExitCode {
         Command::Broker(args) => commands::run(broker::run(args)),
         Command::Bridge(args) => commands::run_to_end(bridge::run(*args)),
         Command::Publish(args) => commands::answer(publish::run(args)),
-        Command::Subscribe(args) => commands::run(subscribe::run(args)),
+        Command::Subscribe(args) => commands::run_to_end(subscribe::run(args)),
     };
     match result {
         Ok(status) => status,

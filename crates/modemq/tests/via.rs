@@ -555,3 +555,38 @@ fn who_waits_for_standard_input_can_be_stopped() {
     assert_eq!((own.wait().unwrap().code(), rest.as_str()), (Some(130), ""));
     drop(input);
 }
+
+/// The module stayed logged in and subscribed.
+#[test]
+fn a_listener_that_is_stopped_logs_out() {
+    let broker = Broker::ours(&[]);
+    let to = broker.port();
+    let (_module, port) = module_with("ec20", &[]);
+    publish(&broker, &["-r", "-t", "t", "-m", "kept"]);
+    let via = format!("ec20:{port}");
+    let own = [
+        "sub",
+        "--via",
+        &via,
+        "-h",
+        "127.0.0.1",
+        "-p",
+        &to,
+        "-t",
+        "t",
+        "-d",
+        "-W",
+        "60",
+    ];
+    let mut own = modemq(&own);
+    let own = own.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut own = own.unwrap();
+    let mut first = [0; 5];
+    own.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    let id = rustix::process::Pid::from_child(&own);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    let output = own.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let told = words(&output);
+    assert!(told.contains("> AT+QMTDISC=0\n"), "{told}");
+}

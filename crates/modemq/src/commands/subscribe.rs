@@ -1,5 +1,6 @@
 //! `modemq sub`: subscribe and print, with mosquitto_sub's flags.
 
+use super::Signals;
 use super::connection::{Connection, Limit, exit_code, qos};
 use super::via::{self, Place, Via};
 use crate::client::{self, Client, News};
@@ -75,16 +76,15 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// # Errors
 /// Output that cannot be written.
 pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
+    let mut signals = Signals::new()?;
     if let Some(place) = &args.via.via {
-        return Ok(match subscribe_via(&args, place).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => error.tell("sub"),
-        });
+        let heard = subscribe_via(&args, place, &mut signals).await;
+        return Ok(heard.unwrap_or_else(|error| error.tell("sub")));
     }
     let limit = args.limit.given().unwrap_or(Duration::MAX);
-    let result = match tokio::time::timeout(limit, subscribe(&args)).await {
-        Ok(result) => result,
-        Err(_) => Err(client::Error::Timeout),
+    let result = tokio::select! {
+        heard = tokio::time::timeout(limit, subscribe(&args)) => heard.unwrap_or(Err(client::Error::Timeout)),
+        interrupt = signals.next() => return Ok(stopped(interrupt)),
     };
     match result {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -94,6 +94,11 @@ pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
             Ok(exit_code(&error).into())
         }
     }
+}
+
+/// The exit status of a listener that somebody stops: it has done its work, and Ctrl-C is what shells take it for.
+fn stopped(interrupt: bool) -> ExitCode {
+    ExitCode::from(if interrupt { 130 } else { 0 })
 }
 
 /// Listens until it has what it came for. As mosquitto's client does, it comes back to a server that went away.
@@ -164,7 +169,11 @@ async fn listen(
 }
 
 /// The same through a module, which connects again by itself. It does not say whether a message was retained.
-async fn subscribe_via(args: &Args, place: &Place) -> Result<(), via::Error> {
+async fn subscribe_via(
+    args: &Args,
+    place: &Place,
+    signals: &mut Signals,
+) -> Result<ExitCode, via::Error> {
     let mut room = Room::default();
     let level = driver::QoS::from_level(args.qos).unwrap_or_default();
     let filters: Vec<_> = args
@@ -180,9 +189,12 @@ async fn subscribe_via(args: &Args, place: &Place) -> Result<(), via::Error> {
         args.limit,
         "sub",
     );
-    let mut session = opened.await?;
+    let mut session = tokio::select! {
+        opened = opened => opened?,
+        interrupt = signals.next() => return Ok(stopped(interrupt)),
+    };
     let mut left = args.count;
-    let heard = session.listen(|message| {
+    let listening = session.listen(|message| {
         let topic = String::from_utf8_lossy(message.topic);
         match message.lack {
             Lack::Nothing => {}
@@ -193,8 +205,15 @@ async fn subscribe_via(args: &Args, place: &Place) -> Result<(), via::Error> {
         left = left.map(|left| left - 1);
         Ok(left == Some(0))
     });
-    let heard = heard.await;
-    session.end(heard).await
+    // Who is stopped logs out, lest the module stay subscribed. Who is stopped twice does not.
+    let heard = tokio::select! {
+        heard = listening => heard.map(|()| ExitCode::SUCCESS),
+        interrupt = signals.next() => Ok(stopped(interrupt)),
+    };
+    tokio::select! {
+        ended = session.end(heard) => ended,
+        interrupt = signals.next() => Ok(stopped(interrupt)),
+    }
 }
 
 fn print(args: &Args, topic: &[u8], payload: &[u8]) -> std::io::Result<()> {

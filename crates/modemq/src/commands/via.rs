@@ -528,14 +528,15 @@ impl Session<'_> {
     ///
     /// # Errors
     /// Those of the result, and then of the port.
-    pub async fn end(mut self, result: Result<(), Error>) -> Result<(), Error> {
+    pub async fn end<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
         let is_broken = matches!(result, Err(Error::Port(_)));
         let goodbye = if is_broken {
             Ok(())
         } else {
             disconnect(&mut self.modem).await
         };
-        result.and(goodbye)
+        let value = result?;
+        goodbye.map(|()| value)
     }
 }
 
