@@ -27,6 +27,8 @@ pub(crate) struct Filters {
     not_before: Option<Instant>,
     /// There may be something to do.
     changed: bool,
+    /// The driver's last request was one of these.
+    had_turn: bool,
 }
 
 #[derive(Default)]
@@ -96,6 +98,16 @@ impl Filters {
             self.changed = true;
             self.tidy(filter);
         }
+    }
+
+    /// A message has had its turn.
+    pub(crate) fn take_turn(&mut self) {
+        self.had_turn = false;
+    }
+
+    /// Has a message the next turn? Drivers subscribe first, and a client that does so without end would keep messages from going.
+    pub(crate) fn had_turn(&self) -> bool {
+        self.had_turn
     }
 
     /// Requests of the driver what is to be requested.
@@ -210,6 +222,7 @@ impl Filters {
             waiters = entry.waiters.len();
             entry.token = subscribe.map(|_| token);
         }
+        self.had_turn = true;
         self.under_way = Some(UnderWay {
             token,
             filter,

@@ -61,7 +61,9 @@ pub fn request(broker: &mut Broker<Bridge>, now: Instant, driver: &mut Driver<'_
     broker.with_policy(|bridge| {
         bridge.is_touched = false;
         let (uploads, filters, mut told) = bridge.parts();
-        filters.request(now, driver, &mut told);
+        if !(filters.had_turn() && uploads.is_under_way()) {
+            filters.request(now, driver, &mut told);
+        }
         uploads.request(now, driver, &mut told);
     });
 }
@@ -134,7 +136,10 @@ impl Bridge {
             }
             Event::Lost(_) | Event::Disconnected => uploads.lost(&mut told),
             Event::Recovering(recovery) => told.news.push_back(News::Recovering(recovery)),
-            Event::Published(token, outcome) => uploads.published(now, token, outcome, &mut told),
+            Event::Published(token, outcome) => {
+                filters.take_turn();
+                uploads.published(now, token, outcome, &mut told);
+            }
             Event::Subscribed(token, result) => filters.answered(now, token, result, &mut told),
             Event::Unsubscribed(token) => filters.ended(token),
             Event::Damaged(bytes) => told.news.push_back(News::Damaged(bytes)),

@@ -70,6 +70,11 @@ impl Uploads {
         self.queue.len()
     }
 
+    /// Is a message on its way?
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.sent.is_some()
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.not_before
     }

@@ -9,6 +9,7 @@ use common::{Q0, Q1, Q2, Site};
 use dialect::model::{self, Model};
 use driver::Driver;
 use mqtt::{Connect, Packet, Will};
+use std::time::Duration;
 use world::{Bench, Room};
 
 fn on(model: &str, limits: Limits, test: impl Fn(&mut Site<'_>)) {
@@ -430,5 +431,28 @@ fn a_message_whose_end_may_be_missing_is_told() {
         assert_eq!(lengths, [header + longest - 1, header + longest]);
         let stats = site.broker.with_policy(|bridge| bridge.stats()).unwrap();
         assert_eq!((stats.received, stats.not_passed_on), (2, 0));
+    });
+}
+
+/// A driver subscribes before it publishes, so that a client that subscribes whenever it is answered kept every message waiting.
+#[test]
+fn who_subscribes_without_end_does_not_keep_messages_waiting() {
+    on("bg95", Limits::default(), |site| {
+        site.client("ann");
+        site.client("bob");
+        for id in 1..=5 {
+            site.publish("bob", "up", b"x", Q1, id);
+        }
+        let mut subscribed = 0;
+        let end = site.now() + Duration::from_secs(10);
+        while site.clients["bob"].answers.len() < 5 {
+            site.subscribe("ann", &[("a", Q0)]);
+            while site.answers("ann").is_empty() {
+                assert!(site.now() < end, "subscribed {subscribed} times");
+                site.step(end);
+            }
+            subscribed += 1;
+        }
+        assert!(subscribed < 10, "{subscribed}");
     });
 }

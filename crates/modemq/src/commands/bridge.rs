@@ -76,6 +76,9 @@ const LARGEST: usize = 256 * 1024;
 /// Bytes of messages that wait for one client.
 const WAITING: usize = 1024 * 1024;
 
+/// To say goodbye while there is no login: a connection may be open all the same.
+const HALF_OPEN: Duration = Duration::from_secs(2);
+
 /// Before a port that has ended is opened again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -156,10 +159,16 @@ pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
     }
     // Clients see the end at once, and whoever waits for an acknowledgement knows that there is none.
     server.shutdown().await;
+    let limit = if modem.driver.is_connected() {
+        Duration::MAX
+    } else {
+        HALF_OPEN
+    };
     tokio::select! {
         said = via::disconnect(&mut modem) => if let Err(error) = said {
             eprintln!("modemq bridge: {error}");
         },
+        () = tokio::time::sleep(limit) => {}
         // Twice: at once.
         _ = signals.next() => {}
     }
