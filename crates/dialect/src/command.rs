@@ -88,7 +88,7 @@ impl Command {
     /// What it answers.
     #[must_use]
     pub const fn replies(mut self, replies: &'static [&'static Line]) -> Self {
-        self.replies = replies;
+        self.replies = with_words(replies);
         self
     }
 
@@ -100,8 +100,9 @@ impl Command {
 
     /// The name without the option, and the option: `+ECMTCFG` and `keepalive`.
     fn option(&self) -> Option<(&'static str, &'static str)> {
-        let (base, option) = self.name.split_once("=\"")?;
-        Some((base, option.strip_suffix('"')?))
+        let at = wire::find(self.name.as_bytes(), b"=\"")?;
+        let option = self.name.get(at + 2..)?.strip_suffix('"')?;
+        Some((&self.name[..at], option))
     }
 
     /// Does the command have this form?

@@ -259,6 +259,8 @@ pub const RECV: Line = Line::new(
 );
 /// `SEND OK`
 pub const SEND_OK: Line = Line::new("SEND OK", &[Lit("SEND OK")], "Given to the network.");
+/// `+CIPSTAMAC:"<mac>"`
+pub const CIPSTAMAC: Line = Line::new("+CIPSTAMAC", &[Lit("+CIPSTAMAC:"), Quoted("mac")], "");
 /// `SEND FAIL`
 pub const SEND_FAIL: Line = Line::new("SEND FAIL", &[Lit("SEND FAIL")], "Not sent.");
 /// `+CIPSTATUS:<id>,"<type>","<ip>",<port>,<local>,<tetype>`
@@ -606,7 +608,7 @@ pub const COMMON: &[&Command] = &[
         .replies(&[&Line::new("+CWCOUNTRY", &[Lit("+CWCOUNTRY:"), Int("country_policy"), Lit(","), Quoted("country_code"), Lit(","), Int("start_channel"), Lit(","), Int("total_channel_count")], "")]),
     &Command::new("+CWSTAPROTO", "802.11 b, g and n of the station", "2.2; stored").set(&[Param::int("protocol", 1, 15)]).read().replies(&[&Line::new("+CWSTAPROTO", &[Lit("+CWSTAPROTO:"), Int("protocol")], "Bit 0 b, 1 g, 2 n.")]),
     &Command::new("+RFPOWER", "Transmission power", "2.2; stored").set(&[Param::int("wifi_power", 40, 84)]).read().replies(&[&Line::new("+RFPOWER", &[Lit("+RFPOWER:"), Int("wifi_power")], "In 0.25 dBm.")]),
-    &Command::new("+CIPSTAMAC", "MAC address", "2.2").set(&[Param::quoted("mac", 17, Backslash)]).read().replies(&[&Line::new("+CIPSTAMAC", &[Lit("+CIPSTAMAC:"), Quoted("mac")], "")]),
+    &Command::new("+CIPSTAMAC", "MAC address", "2.2").set(&[Param::quoted("mac", 17, Backslash)]).read().replies(&[&CIPSTAMAC]),
     &Command::new("+CIPSTA", "IP address of the station", "2.2").set(&[Param::quoted("ip", 15, Backslash), Param::quoted("gateway", 15, Backslash).optional(), Param::quoted("netmask", 15, Backslash).with_previous()]).read()
         .replies(&[&Line::new("+CIPSTA", &[Lit("+CIPSTA:"), Bare("which"), Lit(":"), Quoted("ip")], "which: ip, gateway, netmask.")]),
     &Command::new("+CIFSR", "IP and MAC address", "2.2; MAME").execute().replies(&[&Line::new("+CIFSR", &[Lit("+CIFSR:"), Bare("which"), Lit(","), Quoted("address")], "which: STAIP, STAMAC.")]),

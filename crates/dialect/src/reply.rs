@@ -74,26 +74,26 @@ impl Line {
         {
             return None;
         }
-        let mut rest = text;
         let mut values = Values::new();
+        let mut reading = Reading::new(text);
         for index in 0..self.pieces.len() {
-            self.read_piece(index, &mut rest, &mut values)?;
+            reading.keep(self.pieces, index, &mut values)?;
         }
-        rest.is_empty().then_some(values)
+        reading.rest.is_empty().then_some(values)
     }
 
     /// Reads a line whose end is missing: of its [`Piece::Sized`] the last value has what is there. `None` of other lines, and
     /// when not even its beginning is there.
     pub fn parse_cut<'a>(&self, text: &'a [u8]) -> Option<Values<'a>> {
-        let mut rest = text;
         let mut values = Values::new();
+        let mut reading = Reading::new(text);
         for (index, piece) in self.pieces.iter().enumerate() {
             if matches!(piece, Piece::Sized(_)) {
-                let len = last_int(&values)?.min(rest.len());
-                values.push(Value::Text(&rest[..len]));
+                let len = reading.size()?.min(reading.rest.len());
+                values.push(Value::Text(&reading.rest[..len]));
                 return Some(values);
             }
-            self.read_piece(index, &mut rest, &mut values)?;
+            reading.keep(self.pieces, index, &mut values)?;
         }
         None
     }
@@ -101,36 +101,32 @@ impl Line {
     /// How many bytes the whole line has, as its beginning says: of a line with a [`Piece::Sized`], once `text` reaches the
     /// first of those bytes. Until then, and of any other line, `None`.
     pub fn length(&self, text: &[u8]) -> Option<usize> {
-        let mut rest = text;
-        let mut values = Values::new();
+        let mut reading = Reading::new(text);
         for (index, piece) in self.pieces.iter().enumerate() {
             if matches!(piece, Piece::Sized(_)) {
                 let tail = self.pieces[index + 1..].iter().map(|piece| match piece {
                     Piece::Lit(literal) => literal.len(),
                     _ => 0,
                 });
-                let head = text.len() - rest.len();
-                return head
-                    .checked_add(last_int(&values)?)?
-                    .checked_add(tail.sum());
+                let head = text.len() - reading.rest.len();
+                return head.checked_add(reading.size()?)?.checked_add(tail.sum());
             }
-            self.read_piece(index, &mut rest, &mut values)?;
+            reading.piece(self.pieces, index)?;
         }
         None
     }
 
     /// Does `text` stop within a quoted text before a [`Piece::Sized`]? Line ends in it are part of it: a topic of a stranger's.
     pub fn is_within_text(&self, text: &[u8]) -> bool {
-        let mut rest = text;
-        let mut values = Values::new();
+        let mut reading = Reading::new(text);
         for (index, piece) in self.pieces.iter().enumerate() {
             if matches!(piece, Piece::Sized(_)) {
                 return false;
             }
-            if self.read_piece(index, &mut rest, &mut values).is_none() {
+            if reading.piece(self.pieces, index).is_none() {
                 let is_sized = |piece: &Piece| matches!(piece, Piece::Sized(_));
                 return matches!(piece, Piece::Quoted(_))
-                    && rest.starts_with(b"\"")
+                    && reading.rest.starts_with(b"\"")
                     && self.pieces[index..].iter().any(is_sized);
             }
         }
@@ -144,52 +140,77 @@ impl Line {
             _ => false,
         }
     }
+}
 
-    /// Reads one piece off `rest`.
-    fn read_piece<'a>(
-        &self,
-        index: usize,
-        rest: &mut &'a [u8],
-        values: &mut Values<'a>,
-    ) -> Option<()> {
-        let text = *rest;
-        let next = self.pieces.get(index + 1);
-        let (value, used) = match self.pieces[index] {
+/// A line that is being read.
+struct Reading<'a> {
+    rest: &'a [u8],
+    /// The last one so far: of a [`Piece::Sized`] its length.
+    number: Option<i64>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        Self {
+            rest: text,
+            number: None,
+        }
+    }
+
+    fn size(&self) -> Option<usize> {
+        usize::try_from(self.number?).ok()
+    }
+
+    /// Reads a piece, and keeps its value.
+    fn keep(&mut self, pieces: &[Piece], index: usize, values: &mut Values<'a>) -> Option<()> {
+        match self.piece(pieces, index)? {
+            Value::Omitted => {}
+            value => {
+                values.push(value);
+            }
+        }
+        Some(())
+    }
+
+    /// Reads a piece, which the one behind it may end; a [`Piece::Lit`] has no value.
+    fn piece(&mut self, pieces: &[Piece], index: usize) -> Option<Value<'a>> {
+        let text = self.rest;
+        let (value, used) = match pieces[index] {
             Piece::Lit(literal) => {
-                *rest = text.strip_prefix(literal.as_bytes())?;
-                return Some(());
+                self.rest = text.strip_prefix(literal.as_bytes())?;
+                return Some(Value::Omitted);
             }
             Piece::Int(_) => {
                 let digits = text
                     .iter()
                     .take_while(|byte| byte.is_ascii_digit() || **byte == b'-')
                     .count();
-                (Value::Int(wire::parse_int(&text[..digits])?), digits)
+                self.number = Some(wire::parse_int(&text[..digits])?);
+                (Value::Int(self.number?), digits)
             }
             Piece::Quoted(_) => {
                 let inner = text.strip_prefix(b"\"")?;
                 // The string is raw, so it ends where the quote and what must follow it stand.
-                let end = match next {
+                let end = match pieces.get(index + 1) {
                     Some(Piece::Lit(literal)) => find_quote_then(inner, literal.as_bytes())?,
                     _ => inner.len().checked_sub(1).filter(|&at| inner[at] == b'"')?,
                 };
                 (Value::Text(&inner[..end]), end + 2)
             }
             Piece::Bare(_) => {
-                let end = match next {
-                    Some(Piece::Lit(literal)) => find(text, literal.as_bytes())?,
+                let end = match pieces.get(index + 1) {
+                    Some(Piece::Lit(literal)) => wire::find(text, literal.as_bytes())?,
                     _ => text.len(),
                 };
                 (Value::Text(&text[..end]), end)
             }
             Piece::Sized(_) => {
-                let len = last_int(values)?;
+                let len = self.size()?;
                 (Value::Text(text.get(..len)?), len)
             }
         };
-        values.push(value);
-        *rest = &text[used..];
-        Some(())
+        self.rest = &text[used..];
+        Some(value)
     }
 }
 
@@ -208,19 +229,6 @@ pub fn meaning(table: &[Meaning], code: u16) -> Option<&'static str> {
         .iter()
         .find(|entry| entry.code == code)
         .map(|entry| entry.words)
-}
-
-fn last_int(values: &Values<'_>) -> Option<usize> {
-    let number = values
-        .as_slice()
-        .iter()
-        .rev()
-        .find_map(|value| value.int())?;
-    usize::try_from(number).ok()
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    memchr::memmem::find(haystack, needle)
 }
 
 fn find_quote_then(haystack: &[u8], after: &[u8]) -> Option<usize> {

@@ -148,6 +148,15 @@ pub fn parse_int_or_hex(text: &[u8]) -> Option<i64> {
         .map(|number| sign * number)
 }
 
+/// Where `needle`, which is short, stands first. Lines are short too: what `memchr::memmem` has besides is for longer texts, and
+/// takes 3 KB in firmware.
+pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    let Some((first, rest)) = needle.split_first() else {
+        return Some(0);
+    };
+    memchr::memchr_iter(*first, haystack).find(|&at| haystack[at + 1..].starts_with(rest))
+}
+
 /// Gives `sink` the decimal digits of `number`.
 pub fn write_int(number: i64, sink: &mut dyn FnMut(&[u8])) {
     let mut digits = [0_u8; 20];

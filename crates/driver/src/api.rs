@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::time::Duration;
+use dialect::wire;
 
 /// Quality of service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -178,9 +179,10 @@ impl<'a> Tls<'a> {
 
     /// Is all of it PEM? A path in its place, or nothing, would be found out only by a handshake that fails.
     pub(crate) fn is_pem(&self) -> bool {
+        let has = |text: &str, part: &str| wire::find(text.as_bytes(), part.as_bytes()).is_some();
         (0..3).all(|slot| {
             self.file(slot)
-                .is_none_or(|text| text.contains("-----BEGIN ") && text.contains("-----END "))
+                .is_none_or(|text| has(text, "-----BEGIN ") && has(text, "-----END "))
         })
     }
 

@@ -92,22 +92,26 @@ impl<'a> Outbox<'a> {
 
 /// May it be published to? MQTT 3.1.1 §4.7.3, without control characters and quotes, which no model can write.
 pub(crate) fn is_topic_name(topic: &str) -> bool {
-    is_topic_filter(topic) && !topic.contains(['+', '#'])
+    is_topic_filter(topic) && !has_wildcard(topic.as_bytes())
 }
 
 /// May it be subscribed to? MQTT 3.1.1 §4.7.1.
 pub(crate) fn is_topic_filter(topic: &str) -> bool {
-    let mut levels = topic.split('/').peekable();
+    let mut levels = topic.as_bytes().split(|byte| *byte == b'/').peekable();
     let well_formed = core::iter::from_fn(|| Some((levels.next()?, levels.peek().is_none())));
     !topic.is_empty()
         && !topic
             .bytes()
             .any(|byte| byte < 0x20 || matches!(byte, b'"' | 0x7f))
         && well_formed.into_iter().all(|(level, is_last)| match level {
-            "+" => true,
-            "#" => is_last,
-            level => !level.contains(['+', '#']),
+            b"+" => true,
+            b"#" => is_last,
+            level => !has_wildcard(level),
         })
+}
+
+fn has_wildcard(topic: &[u8]) -> bool {
+    memchr::memchr2(b'+', b'#', topic).is_some()
 }
 
 /// The topics, one after another: state, quality (and whether it was granted once), token, length, text.

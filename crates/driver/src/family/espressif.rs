@@ -271,17 +271,13 @@ impl Language for Espressif {
         }
     }
 
-    fn question(&self, model: &Model, query: Query) -> Option<Question> {
-        let replies = |name: &str| -> Option<&'static Line> {
-            let command = dialect::command::find(model.commands, name.as_bytes())?;
-            command.replies.first().copied()
-        };
+    fn question(&self, _: &Model, query: Query) -> Option<Question> {
         Some(match query {
             // Source: JAndrassy/WiFiEspAT issue 58: `+CWJAP:"…","7c:8b:ca:3e:d7:5b",11,-55,0`.
             Query::Signal => {
                 Question::new("+CWJAP", Form::Read, &esp::CWJAP, 3).or(&esp::CWJAP_OLDER)
             }
-            Query::Imei => Question::new("+CIPSTAMAC", Form::Read, replies("+CIPSTAMAC")?, 0),
+            Query::Imei => Question::new("+CIPSTAMAC", Form::Read, &esp::CIPSTAMAC, 0),
             Query::Firmware => Question::new("+GMR", Form::Execute, &esp::VERSION, 0),
             Query::Time => Question::new("+CIPSNTPTIME", Form::Read, &esp::SNTPTIME, 0),
             Query::Registration | Query::Iccid | Query::Model => return None,
