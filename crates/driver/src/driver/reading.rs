@@ -271,7 +271,13 @@ impl Driver<'_> {
             }
             (Report::Unknown, _) => {
                 self.stats.unknown_lines += 1;
-                self.held = Some(Held::Unsolicited);
+                // An answer may have other lines around the one that was asked for: ESP-AT's AT+GMR.
+                let answers = self.pending.is_some_and(|pending| {
+                    matches!(pending.job, Job::Query(_)) && pending.phase == Phase::Reply
+                });
+                if !answers {
+                    self.held = Some(Held::Unsolicited);
+                }
             }
             _ => {}
         }
