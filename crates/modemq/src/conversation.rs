@@ -319,12 +319,14 @@ impl Modem {
 
 /// How a command ends, when this line ends it: `Err` with the line.
 ///
-/// Source: V.250 §5.7.1; 3GPP TS 27.005 and 27.007 for `+CMS` and `+CME`; Luat's manual for `SHUT OK` and `TimeOut`; ESP-AT's
-/// documentation for the others.
+/// Source: V.250 §5.7.1; 3GPP TS 27.005 and 27.007 for `+CMS` and `+CME`; Luat's manual for `SHUT OK`, `CLOSE OK`, `NORMAL POWER DOWN`
+/// and `TimeOut`; EC616S firmware for `REBOOTING`; ESP-AT's documentation for the others.
 pub fn final_result(line: &str) -> Option<Result<(), &str>> {
     match line {
-        "OK" | "SEND OK" | "SHUT OK" | "+MQTTPUB:OK" => Some(Ok(())),
-        "ERROR" | "TimeOut" | "SEND FAIL" | "+MQTTPUB:FAIL" | "NO CARRIER" => Some(Err(line)),
+        "OK" | "SEND OK" | "SHUT OK" | "CLOSE OK" | "NORMAL POWER DOWN" | "REBOOTING"
+        | "+MQTTPUB:OK" => Some(Ok(())),
+        "ERROR" | "TimeOut" | "SEND FAIL" | "+MQTTPUB:FAIL" | "NO CARRIER" | "NO DIALTONE"
+        | "NO ANSWER" | "BUSY" => Some(Err(line)),
         _ if ["+CME ERROR:", "+CMS ERROR:", "busy "]
             .iter()
             .any(|error| line.starts_with(error)) =>

@@ -384,7 +384,7 @@ fn in_place_of_final_result(line: &[u8]) -> Option<Result<(), Option<u16>>> {
     // Source: Luat AT manual, GPRS/CIPSHUT, CIPCLOSE and Configuration/CPOWD; EC616S firmware, NRB; V.250 §5.7.1; 3GPP TS 27.005 §3.2.5.
     match line {
         b"SHUT OK" | b"CLOSE OK" | b"NORMAL POWER DOWN" | b"REBOOTING" => Some(Ok(())),
-        b"NO CARRIER" | b"NO DIALTONE" | b"NO ANSWER" | b"BUSY" => Some(Err(None)),
+        b"NO CARRIER" | b"NO DIALTONE" | b"NO ANSWER" | b"BUSY" | b"TimeOut" => Some(Err(None)),
         _ => line.starts_with(b"+CMS ERROR: ").then_some(Err(None)),
     }
 }
