@@ -628,7 +628,8 @@ impl fmt::Display for TlsError {
 /// Why a query or a raw command is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandError {
-    /// Another one runs, one of the driver's own perhaps: [`Driver::can_command`](crate::Driver::can_command).
+    /// Another one runs, one of the driver's own perhaps, or it is being found out what the module hears:
+    /// [`Driver::can_command`](crate::Driver::can_command).
     Busy,
     /// The model has nothing that answers this.
     NotOnThisModel,

@@ -39,8 +39,9 @@
 //! - After a final result nothing is typed for [`Patience::gap`]: a second copy of it falls into this gap.
 //! - When a final result does not come in time, **the driver asks a question whose answer nothing else can give** (`AT+IPR?`,
 //!   `AT+UART_CUR?`), after 1, 2, 4 s and then every 8 s, eight times at most. A module answers in order: whatever comes before that
-//!   answer was late and is dropped. When it has come and the line has then been silent for 300 ms, no answer is outstanding. A
-//!   module that answers none of the eight is [`Why::Silent`], or [`Why::NotUnderstood`] when it refused most of them.
+//!   answer was late and is dropped. When it has come and the line has then been silent for 300 ms (for 40 s when a question has
+//!   no answer), none is outstanding. A module that answers none of the eight is [`Why::Silent`], or [`Why::NotUnderstood`] when it
+//!   refused most of them.
 //! - An answer is known by its shape, not by its name alone: `+CEREG: 0,1` answers, `+CEREG: 1` reports.
 //! - A report that tells how long its message is is read by that length, its topic with whatever line ends it holds. **A BC26 and an
 //!   NT35E tell none**: whoever may publish to a topic that is subscribed to can write what the module says there, with a line end

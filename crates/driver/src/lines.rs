@@ -33,6 +33,9 @@ pub(crate) struct Lines<'a> {
     endless: bool,
     /// How often it was asked at a line end whether it goes on.
     asked: u8,
+    /// Bytes that were looked at: what it costs, whatever the clock says.
+    #[cfg(test)]
+    looked_at: usize,
 }
 
 /// What a report can tell of its length.
@@ -56,6 +59,8 @@ impl<'a> Lines<'a> {
             done: false,
             endless: false,
             asked: 0,
+            #[cfg(test)]
+            looked_at: 0,
         }
     }
 
@@ -138,6 +143,7 @@ impl<'a> Lines<'a> {
                     // Besides line ends, and the space behind a prompt: what a UART hears while its other end gets power.
                     // Source: 256dpi/arduino-mqtt issue 188: 0xFF before the first line.
                     b'\r' | b'\n' | b' ' | 0 | 0xff => {
+                        self.look_at(1);
                         used += 1;
                         continue;
                     }
@@ -147,6 +153,7 @@ impl<'a> Lines<'a> {
             }
             let end = memchr::memchr2(b'\r', b'\n', rest);
             let part = &rest[..end.unwrap_or(rest.len())];
+            self.look_at(end.map_or(part.len(), |at| at + 1));
             let had_room = self.len <= self.buffer.len();
             self.keep(part);
             used += part.len();
@@ -154,6 +161,7 @@ impl<'a> Lines<'a> {
             if end.is_none() && !overflows {
                 break;
             }
+            self.look_at(self.stored());
             // Asked at its first line end, or when it fills the memory: by then a header is whole.
             let total = self.length(sized);
             match total {
@@ -205,6 +213,15 @@ impl<'a> Lines<'a> {
         let room = part.len().min(self.buffer.len() - at);
         self.buffer[at..at + room].copy_from_slice(&part[..room]);
         self.len += part.len();
+        self.look_at(part.len());
+    }
+
+    #[cfg_attr(not(test), allow(clippy::unused_self, unused_variables))]
+    fn look_at(&mut self, bytes: usize) {
+        #[cfg(test)]
+        {
+            self.looked_at += bytes;
+        }
     }
 
     fn finish(&mut self) -> Found {
@@ -278,6 +295,54 @@ mod tests {
         for size in 1..bytes.len() {
             let chunks: Vec<&[u8]> = bytes.chunks(size).collect();
             assert_eq!(lines(&chunks, 64), whole, "chunks of {size}");
+        }
+    }
+
+    /// Looked for an end, copied, and asked for its length once: each byte is looked at three times and a little, whatever the
+    /// slicing, whatever the bytes, and though every prefix of them could be the beginning of something.
+    #[test]
+    fn the_work_is_linear_in_the_bytes_however_they_are_sliced() {
+        let report = |len: usize| {
+            let mut report = std::format!("\r\n+MSUB: \"t\",{len} byte,").into_bytes();
+            report.extend(core::iter::repeat_n(*b">\r\nOK\r\n+", len / 8).flatten());
+            report.resize(report.len() + len % 8, b'>');
+            report.extend(b"\r\n");
+            report
+        };
+        let inputs = [
+            report(4096),
+            report(100_000),
+            std::vec![b'a'; 100_000],
+            std::vec![b'>'; 100_000],
+            b"\r\n".repeat(50_000),
+            b"\r\n+MSUB: \"t\",".repeat(8_000),
+            b"+MSUB: \"t\",100000 byte,\r\nx".repeat(4_000),
+            b"\r\n+CREG: 2\r\n\r\nOK\r\n".repeat(5_000),
+        ];
+        for input in inputs {
+            for size in [1, 2, 3, 7, 64, 1000, usize::MAX] {
+                for room in [16, 64, 5_000] {
+                    let mut memory = std::vec![0; room];
+                    let mut lines = Lines::new(&mut memory);
+                    for chunk in input.chunks(size) {
+                        let mut rest = chunk;
+                        while !rest.is_empty() {
+                            let before = lines.looked_at;
+                            let (used, found) = lines.push(rest, true, SIZED);
+                            assert!(used > 0 || found != Found::Nothing);
+                            rest = &rest[used..];
+                            // One push costs what it is given, and the line that it ends or fills.
+                            assert!(lines.looked_at - before <= 3 * used + room + 3);
+                        }
+                    }
+                    let work = lines.looked_at;
+                    assert!(
+                        work <= 4 * input.len(),
+                        "{work} of {} in {size}",
+                        input.len()
+                    );
+                }
+            }
         }
     }
 

@@ -24,6 +24,30 @@ pub enum Mutant {
     TypesIntoData,
     /// A module that does not answer is waited for in vain.
     NeverResyncs,
+    /// An answer is known by its name: `+CREG: 2`, a report, answers `AT+CREG?`.
+    AnswersByName,
+    /// A report is known by its name: `+CREG: 0,1`, the answer, is none.
+    ReportsByName,
+    /// The bytes of a line that the port cuts in two are dropped.
+    DropsPartialLines,
+    /// A second copy of a final result is credited to the command that is next.
+    CreditsSecondResults,
+    /// A message is read line by line: `OK` in its payload is a final result.
+    ReadsPayloads,
+    /// After a new login all topics but one are subscribed to.
+    ForgetsOneTopic,
+    /// The same rung is tried for ever.
+    NeverClimbs,
+    /// Each wait is twice as long as the one before.
+    WaitsWithoutBound,
+    /// A message whose outcome is unknown is sent again.
+    RepublishesUnasked,
+    /// Every packet has the same identifier.
+    ReusesPacketIds,
+    /// A session is kept whose packet identifiers the module has forgotten.
+    KeepsForgottenSessions,
+    /// A subscription has ended whatever the broker says.
+    TrustsUnsubscriptions,
 }
 
 impl Mutant {
@@ -40,5 +64,17 @@ impl Mutant {
         Self::NeverChecks,
         Self::TypesIntoData,
         Self::NeverResyncs,
+        Self::AnswersByName,
+        Self::ReportsByName,
+        Self::DropsPartialLines,
+        Self::CreditsSecondResults,
+        Self::ReadsPayloads,
+        Self::ForgetsOneTopic,
+        Self::NeverClimbs,
+        Self::WaitsWithoutBound,
+        Self::RepublishesUnasked,
+        Self::ReusesPacketIds,
+        Self::KeepsForgottenSessions,
+        Self::TrustsUnsubscriptions,
     ];
 }

@@ -114,7 +114,7 @@ fn has_wildcard(topic: &[u8]) -> bool {
     memchr::memchr2(b'+', b'#', topic).is_some()
 }
 
-/// The topics, one after another: state, quality (and whether it was granted once), token, length, text.
+/// The topics, one after another: state, quality and its flags, token, length, text.
 pub(crate) struct Topics<'a> {
     buffer: &'a mut [u8],
     used: usize,
@@ -131,20 +131,38 @@ pub(crate) enum Interest {
     Refused = 2,
     /// It is to be unsubscribed from.
     Leaving = 3,
+    /// The same, and then it is [`Interest::Wanted`]: the module has it with another quality.
+    Replacing = 4,
+    /// It is to be subscribed to, and then it is [`Interest::Leaving`]: the module does not know of it, and the broker does.
+    Reviving = 5,
 }
 
 const HEAD: usize = 6;
+/// It has been granted once.
 const GRANTED: u8 = 0x80;
+/// It has been typed in this session.
+const TYPED: u8 = 0x40;
+const FLAGS: u8 = GRANTED | TYPED;
 
 impl<'a> Topics<'a> {
     pub(crate) fn new(buffer: &'a mut [u8]) -> Self {
         Self { buffer, used: 0 }
     }
 
-    /// Keeps a topic, in place of itself when it is there already; false when there is no room.
-    pub(crate) fn put(&mut self, topic: &[u8], qos: QoS, token: Token) -> bool {
+    /// Keeps a topic, in place of itself when it is there already; false when there is no room. A module that keeps the first
+    /// quality must be told to forget it.
+    pub(crate) fn put(&mut self, topic: &[u8], qos: QoS, token: Token, keeps_first: bool) -> bool {
+        let mut interest = Interest::Wanted;
+        let mut flags = 0;
         let at = match self.find(topic) {
-            Some(at) => at,
+            Some(at) => {
+                flags = self.buffer[at + 1] & TYPED;
+                let is_other = self.qos(at) != qos || self.interest(at) == Interest::Replacing;
+                if keeps_first && flags != 0 && is_other {
+                    interest = Interest::Replacing;
+                }
+                at
+            }
             None if self.used + HEAD + topic.len() <= self.buffer.len() => {
                 let at = self.used;
                 self.used += HEAD + topic.len();
@@ -154,8 +172,8 @@ impl<'a> Topics<'a> {
             }
             None => return false,
         };
-        self.buffer[at] = Interest::Wanted as u8;
-        self.buffer[at + 1] = qos.level();
+        self.buffer[at] = interest as u8;
+        self.buffer[at + 1] = qos.level() | flags;
         self.set_token(at, token);
         true
     }
@@ -168,7 +186,7 @@ impl<'a> Topics<'a> {
     /// The first topic that something is to be done for.
     pub(crate) fn next(&self) -> Option<usize> {
         self.places()
-            .find(|&at| matches!(self.interest(at), Interest::Wanted | Interest::Leaving))
+            .find(|&at| !matches!(self.interest(at), Interest::Held | Interest::Refused))
     }
 
     pub(crate) fn interest(&self, at: usize) -> Interest {
@@ -176,7 +194,9 @@ impl<'a> Topics<'a> {
             0 => Interest::Wanted,
             1 => Interest::Held,
             2 => Interest::Refused,
-            _ => Interest::Leaving,
+            3 => Interest::Leaving,
+            4 => Interest::Replacing,
+            _ => Interest::Reviving,
         }
     }
 
@@ -185,12 +205,22 @@ impl<'a> Topics<'a> {
     }
 
     pub(crate) fn qos(&self, at: usize) -> QoS {
-        QoS::from_level(self.buffer[at + 1] & !GRANTED).unwrap_or_default()
+        QoS::from_level(self.buffer[at + 1] & !FLAGS).unwrap_or_default()
     }
 
     /// Has it been granted once?
     pub(crate) fn was_granted(&self, at: usize) -> bool {
         self.buffer[at + 1] & GRANTED != 0
+    }
+
+    /// May the broker have it?
+    pub(crate) fn may_be_held(&self, at: usize) -> bool {
+        self.buffer[at + 1] & TYPED != 0
+    }
+
+    /// It has been typed: the broker may have it.
+    pub(crate) fn typed(&mut self, at: usize) {
+        self.buffer[at + 1] |= TYPED;
     }
 
     pub(crate) fn grant(&mut self, at: usize) {
@@ -219,12 +249,17 @@ impl<'a> Topics<'a> {
         self.used -= end - at;
     }
 
-    /// A new session: what was subscribed to, or refused, is to be subscribed to again.
-    pub(crate) fn renew(&mut self) {
+    /// A new login: what was subscribed to, or refused, is to be subscribed to again. In a clean session the broker has none of it.
+    pub(crate) fn renew(&mut self, is_clean: bool) {
         let mut at = 0;
         while at < self.used {
-            if self.interest(at) != Interest::Leaving {
+            if matches!(self.interest(at), Interest::Leaving | Interest::Reviving) {
+                self.set(at, Interest::Leaving);
+            } else {
                 self.set(at, Interest::Wanted);
+            }
+            if is_clean {
+                self.buffer[at + 1] &= !TYPED;
             }
             at = self.text(at).end;
         }
@@ -266,9 +301,9 @@ mod tests {
     fn topics_come_and_go() {
         let mut memory = [0; 40];
         let mut topics = Topics::new(&mut memory);
-        assert!(topics.put(b"a/b", QoS::AtLeastOnce, Token(1)));
-        assert!(topics.put(b"c", QoS::ExactlyOnce, Token(2)));
-        assert!(topics.put(b"a/b", QoS::AtMostOnce, Token(3)));
+        assert!(topics.put(b"a/b", QoS::AtLeastOnce, Token(1), false));
+        assert!(topics.put(b"c", QoS::ExactlyOnce, Token(2), false));
+        assert!(topics.put(b"a/b", QoS::AtMostOnce, Token(3), false));
         let first = topics.next().unwrap();
         assert_eq!(
             (topics.topic(first), topics.token(first)),
@@ -283,10 +318,10 @@ mod tests {
         topics.remove(first);
         assert_eq!(topics.find(b"a/b"), None);
         assert_eq!(topics.topic(0), b"c");
-        assert!(!topics.put(&[b'x'; 30], QoS::AtMostOnce, Token(4)));
-        assert!(topics.put(&[b'x'; 20], QoS::AtMostOnce, Token(4)));
+        assert!(!topics.put(&[b'x'; 30], QoS::AtMostOnce, Token(4), false));
+        assert!(topics.put(&[b'x'; 20], QoS::AtMostOnce, Token(4), false));
         topics.set(0, Interest::Leaving);
-        topics.renew();
+        topics.renew(true);
         assert_eq!(topics.interest(0), Interest::Leaving);
     }
 

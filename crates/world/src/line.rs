@@ -52,6 +52,8 @@ pub struct Line {
     window: (Instant, u32),
     garbled: Vec<(FaultId, Share, Dice)>,
     armed: VecDeque<(FaultId, Armed)>,
+    /// A reply is late until then.
+    late_until: Instant,
     talk: Talk,
 }
 
@@ -103,6 +105,7 @@ impl Line {
             window: (Instant::ZERO, 0),
             garbled: Vec::new(),
             armed: VecDeque::new(),
+            late_until: Instant::ZERO,
             talk: Talk::default(),
         }
     }
@@ -184,6 +187,16 @@ impl Line {
         self.send(&said);
         self.report_between_frames();
         self.carry();
+    }
+
+    /// The module starts anew: what it was late with it does not say.
+    pub fn restart(&mut self, now: Instant) {
+        self.now = now;
+        if self.now < self.late_until {
+            self.down.clear();
+        }
+        self.late_until = self.now;
+        self.talk = Talk::default();
     }
 
     /// Time has come.
@@ -362,6 +375,7 @@ impl Line {
                 // The echo is out by then.
                 let before = std::mem::take(said);
                 self.send(&before);
+                self.late_until = self.late_until.max(self.now + delay);
                 self.down.not_before(self.now + delay);
             }
             Some(Armed::Lost) => self.talk.loses = true,

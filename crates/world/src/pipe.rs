@@ -196,10 +196,11 @@ impl<M> Pipe<M> {
             .retain(|(_, effect)| !matches!(effect, Effect::Hold));
     }
 
-    /// Everything on the way is gone.
+    /// Everything on the way is gone, and nothing waits for it.
     pub(crate) fn clear(&mut self) {
         self.queue.clear();
         self.len = 0;
+        self.last = Instant::ZERO;
     }
 
     /// When the next item arrives, and how many bytes of it.

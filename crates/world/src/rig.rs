@@ -324,6 +324,8 @@ impl Rig {
             NetworkEvent::Signal { rssi } => self.normal.rssi = *rssi,
             NetworkEvent::Registration(registration) => self.normal.registration = *registration,
             NetworkEvent::Sim(sim) => self.normal.sim = sim.clone(),
+            // Power helps.
+            NetworkEvent::PowerCycle => self.wake(now, false),
             _ => {}
         }
         self.module.network(now, event);
@@ -644,6 +646,7 @@ impl Rig {
         let unread = std::mem::take(&mut around.unread);
         let unheard = std::mem::take(&mut around.unheard);
         if !goes_on {
+            around.line.restart(now);
             return;
         }
         for output in unheard {

@@ -70,10 +70,16 @@ pub struct Driver<'a> {
     free_at: Instant,
     format: Format,
     packet: u16,
+    /// The broker may hold the identifier of a message with QoS 2 in a session that is kept.
+    has_unsettled: bool,
+    /// The module does not know of it, and would give the identifier to another message: the next session is a clean one.
+    forgets_session: bool,
     token: u16,
     query: Option<Query>,
     /// The caller's command, which stands in the memory of the command and is typed next.
     raw: Option<Raw>,
+    /// The job that was typed last was a query.
+    has_asked: bool,
 
     was_online: bool,
     online_since: Option<Instant>,
@@ -81,7 +87,7 @@ pub struct Driver<'a> {
     /// What had been seen at the last check, and how many there were since it was subscribed to everything.
     checked: (Stats, u8),
     climb: Option<Climb>,
-    /// The module has started anew: it is set up from its echo on.
+    /// The module has started anew, or was not set up: it is set up from its echo on.
     fresh: bool,
     /// When it said so.
     started_at: Option<Instant>,
@@ -151,9 +157,9 @@ struct Pending {
     ask: Ask,
     phase: Phase,
     deadline: Instant,
-    /// The topic that it is about, and the request for it.
+    /// The topic that it is about, and the caller's request for it.
     topic: usize,
-    token: Token,
+    token: Option<Token>,
     id: u16,
 }
 
@@ -315,9 +321,12 @@ impl<'a> Driver<'a> {
             free_at: Instant::ZERO,
             format: Format::Unknown,
             packet: 0,
+            has_unsettled: false,
+            forgets_session: false,
             token: 0,
             query: None,
             raw: None,
+            has_asked: false,
             was_online: false,
             online_since: None,
             checked_at: Instant::ZERO,
@@ -390,7 +399,7 @@ impl<'a> Driver<'a> {
         self.pin = Pin::Untried;
         self.has_typed_apn = false;
         self.climb = None;
-        self.topics.renew();
+        self.topics.renew(false);
         self.set_up();
         self.pump();
         Ok(())
@@ -411,6 +420,9 @@ impl<'a> Driver<'a> {
         {
             self.pending = None;
         }
+        if self.stage == Stage::Waiting(Rung::Reset) && self.options.reset_pin {
+            return self.reset_and_stay();
+        }
         self.go(if was_online {
             Stage::Logout
         } else {
@@ -419,8 +431,8 @@ impl<'a> Driver<'a> {
         self.pump();
     }
 
-    /// Subscribes, now or once connected, and again after each loss: [`Event::Subscribed`] tells of the first time, and of a
-    /// broker that refuses it later. A request that has not been typed when another one for its topic comes has no event.
+    /// Subscribes, now or once connected, and again after each loss: [`Event::Subscribed`] tells of the first answer, and of one
+    /// that is another later. A request that has not been typed when another one for its topic comes has no event.
     ///
     /// # Errors
     /// [`SubscribeError`]: nothing is done then.
@@ -446,7 +458,8 @@ impl<'a> Driver<'a> {
             None => {}
         }
         let token = self.next_token();
-        if !self.topics.put(topic.as_bytes(), qos, token) {
+        let keeps_first = self.language.keeps_first_quality();
+        if !self.topics.put(topic.as_bytes(), qos, token, keeps_first) {
             return Err(SubscribeError::Memory);
         }
         self.pump();
@@ -499,7 +512,7 @@ impl<'a> Driver<'a> {
         if !is_topic_name(topic) || topic.len() > self.language.topic_max() {
             return Err(PublishError::Topic);
         }
-        let way = self.language.way(self.model, payload)?;
+        let way = self.language.way(self.model, topic, payload)?;
         let about = About {
             topic: topic.as_bytes(),
             payload,
@@ -581,6 +594,11 @@ impl<'a> Driver<'a> {
         if !self.can_command() {
             return Err(CommandError::Busy);
         }
+        if self.is_left_behind() {
+            self.begin_resync(now, false);
+            self.pump();
+            return Err(CommandError::Busy);
+        }
         let mut writer = Writer::new(self.model, self.command);
         if line.bytes().any(|byte| matches!(byte, b'\r' | b'\n')) || !writer.line(line.as_bytes()) {
             return Err(CommandError::Line);
@@ -608,7 +626,12 @@ impl<'a> Driver<'a> {
             let (taken, found) = self.lines.push(&bytes[used..], wants_prompt, self.sized());
             used += taken;
             match found {
-                Found::Nothing => break,
+                Found::Nothing => {
+                    if self.is(Mutant::DropsPartialLines) {
+                        self.lines.abandon();
+                    }
+                    break;
+                }
                 Found::Prompt => self.begin_data(),
                 Found::Line { missing } => self.line(missing),
                 Found::Damaged(bytes) => self.damaged(bytes),
@@ -657,8 +680,13 @@ impl<'a> Driver<'a> {
     }
 
     fn sized(&self) -> Sized<'static> {
+        let lines = if self.is(Mutant::ReadsPayloads) {
+            &[]
+        } else {
+            self.language.sized()
+        };
         Sized {
-            lines: self.language.sized(),
+            lines,
             // With its topic and what stands around them. Other firmware may report more than the model's does.
             longest: self.model.limits.report.max(self.lines.room()) + 1024,
         }
@@ -774,7 +802,10 @@ impl<'a> Driver<'a> {
         match (self.pending, self.resync) {
             (Some(pending), _) => {
                 let is_due = match pending.phase {
-                    Phase::Reply => pending.ask.prompt == PromptAt::First,
+                    // Of two lines the first may be lost.
+                    Phase::Reply => {
+                        matches!(pending.ask.prompt, PromptAt::First | PromptAt::AfterOk)
+                    }
                     Phase::Prompt => true,
                     Phase::Data(_) | Phase::AfterData | Phase::Report => false,
                 };
@@ -795,7 +826,12 @@ impl<'a> Driver<'a> {
     }
 
     fn next_packet(&mut self) -> u16 {
-        self.packet = self.packet.checked_add(1).unwrap_or(1);
+        let next = self.packet.checked_add(1).unwrap_or(1);
+        self.packet = if self.is(Mutant::ReusesPacketIds) {
+            1
+        } else {
+            next
+        };
         self.packet
     }
 
@@ -880,6 +916,7 @@ impl<'a> Driver<'a> {
         About {
             model: self.model,
             options: &self.options,
+            clean_session: self.options.clean_session || self.forgets_session,
             reading: self.reading,
             id: self.outbox.id,
             topic: text,

@@ -3,7 +3,7 @@
 use super::*;
 use dialect::Family;
 
-/// The serial line may hold what was typed back for so long: flow control.
+/// The serial line may hold for so long what was typed, or answered: flow control, or a module that is busy.
 pub(super) const HELD_BACK: Duration = Duration::from_secs(40);
 
 impl Driver<'_> {
@@ -52,6 +52,7 @@ impl Driver<'_> {
                 self.resync = None;
                 self.fail(Why::Silent, Rung::Reset);
             }
+            None if self.options.reset_pin => self.reset_and_stay(),
             None => {}
         }
     }
@@ -62,6 +63,9 @@ impl Driver<'_> {
             return;
         };
         self.free_at = self.now + self.options.patience.gap;
+        if self.is(Mutant::CreditsSecondResults) {
+            self.free_at = self.now;
+        }
         let result = match result {
             Err(Trouble::Refused(_)) if pending.ask.tolerant => Ok(()),
             Err(Trouble::Unanswered) if pending.ask.tolerant => Ok(()),
@@ -167,16 +171,28 @@ impl Driver<'_> {
 
     pub(super) fn tell_outcome(&mut self, outcome: Outcome) {
         self.outbox.state = match outcome {
+            Outcome::Unknown if self.is(Mutant::RepublishesUnasked) => Sending::Queued,
             Outcome::Unknown if self.outbox.qos != QoS::AtMostOnce => Sending::Doubtful,
             _ => Sending::Nothing,
         };
+        self.has_unsettled |= outcome == Outcome::Unknown
+            && self.outbox.qos == QoS::ExactlyOnce
+            && !self.options.clean_session;
         self.notes.push(Note::Published(self.outbox.token, outcome));
     }
 
     /// A subscription was answered, or was not.
     pub(super) fn answered(&mut self, pending: Pending, result: Result<(), Trouble>) {
+        let (at, leaves) = (pending.topic, pending.job == Job::Unsubscribe);
         let refusal = match result {
+            Ok(()) if self.reading == Some(0) && self.must_revive(at) => return,
             Ok(()) => Ok(()),
+            // It has the topic still.
+            Err(Trouble::Refused(_) | Trouble::Broker(_))
+                if leaves && self.topics.may_be_held(at) =>
+            {
+                return self.count_poll();
+            }
             Err(Trouble::Refused(code)) => Err(Refusal::Module(code)),
             Err(Trouble::Broker(code)) => Err(Refusal::Broker(code.unwrap_or(128))),
             _ if self.may_come_late(result) => {
@@ -193,7 +209,17 @@ impl Driver<'_> {
             // Asked again once the module is understood again: to subscribe twice does no harm.
             Err(Trouble::TimedOut) => return self.count_poll(),
         };
-        self.topic_done(pending.topic, pending.token, pending.job, refusal);
+        self.topic_done(at, pending.token, pending.job, refusal);
+    }
+
+    /// The module says that it does not have the topic, and has asked nobody. True when the broker may have it.
+    fn must_revive(&mut self, at: usize) -> bool {
+        let is_kept = !self.options.clean_session;
+        let revives = is_kept && self.topics.interest(at) == Interest::Leaving;
+        if revives {
+            self.topics.set(at, Interest::Reviving);
+        }
+        revives
     }
 
     /// Without a name an acknowledgement that is still to come would be taken for that of the next packet.
@@ -201,14 +227,22 @@ impl Driver<'_> {
         result == Err(Trouble::TimedOut) && self.language.is_anonymous()
     }
 
+    /// `token` is the request that was carried out, when it was one of the caller's. Another one for the topic may have come
+    /// meanwhile: it is carried out next.
     pub(super) fn topic_done(
         &mut self,
         at: usize,
-        token: Token,
+        token: Option<Token>,
         job: Job,
         result: Result<(), Refusal>,
     ) {
-        // Another request for the topic may have come meanwhile: it is carried out next.
+        let Some(token) = token else {
+            return match self.topics.interest(at) {
+                Interest::Replacing => self.topics.set(at, Interest::Wanted),
+                Interest::Reviving => self.topics.set(at, Interest::Leaving),
+                _ => {}
+            };
+        };
         let is_superseded = self.topics.token(at) != token;
         if job == Job::Unsubscribe {
             self.notes.push(Note::Unsubscribed(token));

@@ -41,7 +41,7 @@ impl Driver<'_> {
         let asked_by_user = self.is_raw() && self.is_named_as_typed(line);
         if self.resync.is_some() {
             if is_probe || result.is_some() {
-                return self.read_resync(is_probe);
+                return self.read_resync(is_probe, matches!(result, Some(Err(_))));
             }
         } else if is_probe && !asked_by_user {
             return self.is_behind();
@@ -74,11 +74,6 @@ impl Driver<'_> {
                 payload,
                 hex,
             } => {
-                let lack = match missing {
-                    0 if self.language.is_full(model, topic, payload) => Lack::Perhaps,
-                    0 => Lack::Nothing,
-                    missing => Lack::Bytes(missing),
-                };
                 let topic = place(line, topic);
                 let mut payload = place(line, payload);
                 if hex {
@@ -87,6 +82,15 @@ impl Driver<'_> {
                     };
                     payload.end = payload.start + len;
                 }
+                let is_full = || {
+                    let (topic, payload) = (&line[topic.clone()], &line[payload.clone()]);
+                    self.language.is_full(model, topic, payload)
+                };
+                let lack = match missing {
+                    0 if is_full() => Lack::Perhaps,
+                    0 => Lack::Nothing,
+                    missing => Lack::Bytes(missing),
+                };
                 self.held = Some(Held::Message {
                     topic,
                     payload,
@@ -135,11 +139,14 @@ impl Driver<'_> {
         match pending.job {
             Job::Query(query) => {
                 let question = self.language.question(self.model, query);
+                let typed = self.command[..self.typed].trim_ascii_end();
                 // Nor a report that is a string and no more.
                 let is_report = self.language.report(self.model, line, false) != Report::Unknown;
                 let is_answer = question.is_some_and(|question| {
                     question.answer(query, line).is_some()
                         && (question.line.pieces.len() > 1 || !is_report)
+                        // Nor what is left of the echo.
+                        && !typed.ends_with(line)
                 }) && self.query == Some(query);
                 if is_answer {
                     self.query = None;
@@ -148,13 +155,18 @@ impl Driver<'_> {
                 is_answer
             }
             Job::Raw => {
+                let is_report = if self.is(Mutant::ReportsByName) {
+                    line.starts_with(b"+CREG: ")
+                } else {
+                    is_registration_report(line) && !self.is(Mutant::AnswersByName)
+                };
                 let is_answer = match self.language.report(self.model, line, false) {
-                    Report::Unknown => true,
+                    Report::Unknown => !is_report,
                     // What no question is answered with.
                     Report::Message { .. }
                     | Report::Opened(_)
                     | Report::LoggedIn(Ok(()) | Err(Some(_))) => false,
-                    _ => self.is_named_as_typed(line) && !is_registration_report(line),
+                    _ => self.is_named_as_typed(line) && !is_report,
                 };
                 if is_answer {
                     self.held = Some(Held::Line);
@@ -173,7 +185,9 @@ impl Driver<'_> {
 
     pub(super) fn final_result(&mut self, result: Result<(), Option<u16>>) {
         // Nor is it the result of a command whose line is not out yet.
-        let Some(mut pending) = self.pending.filter(|_| self.is_typed()) else {
+        let credits_all = self.is(Mutant::CreditsSecondResults);
+        let is_typed = self.is_typed() || credits_all;
+        let Some(mut pending) = self.pending.filter(|_| is_typed) else {
             self.stats.stray_results += 1;
             return;
         };
@@ -240,6 +254,7 @@ impl Driver<'_> {
             (Report::Unsubscribed { id, ok }, Some((Awaited::Unsubscribed, pending)))
                 if names(pending.id, id) =>
             {
+                let ok = ok || self.is(Mutant::TrustsUnsubscriptions);
                 self.finish(if ok { Ok(()) } else { Err(Trouble::Unanswered) });
             }
             (Report::Published { id, qos, ok }, Some((Awaited::Published, pending)))
@@ -321,8 +336,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn booted(&mut self) {
-        self.format = Format::Unknown;
-        self.questions = 0;
+        self.restarted();
         let restarts = matches!(self.stage, Stage::Restart | Stage::Resetting | Stage::Echo);
         let pending = self.pending;
         if let Some(Pending { job: Job::Raw, .. }) = pending {

@@ -37,8 +37,12 @@ impl Driver<'_> {
         let before = self.climb.filter(|_| !lasted);
         let (rung, attempt, attempts) = match before {
             Some(climb) if climb.rung >= least => {
-                let (rung, attempt) = next_rung(climb.rung, climb.attempt, why);
-                (rung.max(least), attempt, climb.attempts.saturating_add(1))
+                let (rung, attempt) = if self.is(Mutant::NeverClimbs) {
+                    (climb.rung, climb.attempt.saturating_add(1))
+                } else {
+                    next_rung(climb.rung, climb.attempt, why)
+                };
+                (rung, attempt, climb.attempts.saturating_add(1))
             }
             Some(climb) => (least, 1, climb.attempts.saturating_add(1)),
             None => (least, 1, 0),
@@ -53,9 +57,15 @@ impl Driver<'_> {
         } else {
             let doubled = 2_u32.pow(u32::from(attempts - 1).min(16));
             let full = patience.first_wait.saturating_mul(doubled);
-            let full = full.min(patience.longest_wait);
+            let longest = if self.is(Mutant::WaitsWithoutBound) {
+                Duration::MAX
+            } else {
+                patience.longest_wait
+            };
+            let full = full.min(longest);
             full.saturating_sub(full / 4) + self.below(full / 2)
         };
+        self.fresh |= matches!(self.stage, Stage::Echo | Stage::Errors);
         self.go(Stage::Waiting(rung));
         self.wait_until = self.now + wait;
         self.notes.push(Note::Recovering(Recovery {
@@ -75,7 +85,7 @@ impl Driver<'_> {
         }
         match rung {
             Rung::Resubscribe => {
-                self.topics.renew();
+                self.topics.renew(false);
                 self.go(Stage::Subscribe);
             }
             Rung::Reconnect => self.go(Stage::Login),
@@ -89,7 +99,15 @@ impl Driver<'_> {
                 self.go(Stage::RadioOff);
             }
             Rung::Reset if self.options.reset_pin => self.reset(true),
-            Rung::Reset => self.go(Stage::Restart),
+            Rung::Reset => {
+                self.go(Stage::Restart);
+                // It may take for data what is typed, and every byte makes it wait for more: not one until it gives up.
+                if let Some(patience) = self.language.data_patience(self.outbox.way)
+                    && self.questions > 0
+                {
+                    self.begin_resync(self.now + patience, true);
+                }
+            }
         }
     }
 
@@ -99,9 +117,28 @@ impl Driver<'_> {
             self.notes.push(Note::Reset);
         }
         self.resync = None;
-        self.questions = 0;
+        self.restarted();
         self.go(Stage::Resetting);
         self.wait_until = self.now + BOOT;
+    }
+
+    /// The module takes what is typed for data, and is to log out: its pin does that.
+    pub(super) fn reset_and_stay(&mut self) {
+        self.notes.push(Note::Reset);
+        self.resync = None;
+        self.restarted();
+        if self.stage != Stage::Off {
+            self.hung_up();
+        }
+    }
+
+    /// The module has forgotten everything. What it said before may be on its way still: questions stay open.
+    pub(super) fn restarted(&mut self) {
+        self.format = Format::Unknown;
+        self.lose_messages();
+        self.forgets_session |= self.has_unsettled
+            && self.language.chooses_packet_ids()
+            && !self.is(Mutant::KeepsForgottenSessions);
     }
 
     /// The link is gone, and with it the message that is on its way.

@@ -7,8 +7,8 @@ use crate::family::Writer;
 
 /// How long the line is silent when every question has been answered.
 const SILENCE: Duration = Duration::from_millis(300);
-/// The same when some have not: they, or their answers, were lost.
-const LONG_SILENCE: Duration = Duration::from_secs(10);
+/// The same when some have not: they, or their answers, were lost, or are held back.
+const LONG_SILENCE: Duration = outcome::HELD_BACK;
 /// Questions before a module counts as silent.
 const QUESTIONS: u8 = 8;
 
@@ -26,7 +26,7 @@ impl Driver<'_> {
     }
 
     /// The answer to a question, or a final result, which is the question's when its answer has come.
-    pub(super) fn read_resync(&mut self, is_answer: bool) {
+    pub(super) fn read_resync(&mut self, is_answer: bool, is_error: bool) {
         let Some(resync) = &mut self.resync else {
             return;
         };
@@ -45,24 +45,26 @@ impl Driver<'_> {
         } else {
             resync.strays = resync.strays.saturating_add(1);
             self.stats.stray_results += 1;
+            if is_error && core::mem::take(&mut resync.in_doubt) {
+                // It waits for data no longer.
+                resync.ask_at = self.now;
+            }
         }
     }
 
     /// An answer to a question that nobody waits for: the module is behind, and so is everything that it says.
     pub(super) fn is_behind(&mut self) {
-        let pending = self.pending.take();
-        self.questions = self.questions.max(1);
-        self.begin_resync(self.now, false);
-        if let Some(resync) = &mut self.resync {
-            resync.answered = true;
+        // It is to start anew, and may take for data what is typed until then.
+        if matches!(self.stage, Stage::Waiting(Rung::Reset) | Stage::Resetting) {
+            return;
         }
-        if let Some(pending) = pending {
-            self.pending = Some(pending);
-            let resync = self.resync;
-            self.give_up(pending);
-            if !self.resync.is_some_and(|resync| resync.in_doubt) {
-                self.resync = resync;
-            }
+        match self.pending {
+            Some(pending) => self.give_up(pending),
+            None => self.begin_resync(self.now, false),
+        }
+        self.questions = self.questions.max(1);
+        if let Some(resync) = self.resync.as_mut().filter(|resync| !resync.in_doubt) {
+            resync.answered = true;
         }
     }
 
@@ -82,9 +84,13 @@ impl Driver<'_> {
         if self.now < resync.ask_at {
             return false;
         }
-        if resync.asked == QUESTIONS {
+        // Not a word while it might have waited for data: what is typed may yet become data. Better none at all.
+        let is_dead = resync.in_doubt && self.options.reset_pin && self.stage != Stage::Off;
+        if resync.asked == QUESTIONS || is_dead {
             self.resync = None;
-            if self.wanted {
+            if is_dead && !self.wanted {
+                self.reset_and_stay();
+            } else if self.wanted {
                 // One or two may have been late.
                 let why = if resync.strays > QUESTIONS / 2 {
                     Why::NotUnderstood

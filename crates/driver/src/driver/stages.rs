@@ -188,8 +188,17 @@ impl Driver<'_> {
             Stage::Configure(_) => Stage::Open,
             Stage::Open => Stage::Login,
             Stage::Login => {
+                let is_clean = self.about(None).clean_session;
+                self.has_unsettled &= !is_clean;
+                self.forgets_session = false;
                 if !self.is(Mutant::ForgetsSubscriptions) || !self.was_online {
-                    self.topics.renew();
+                    self.topics.renew(is_clean);
+                }
+                if let Some(at) = self.topics.next()
+                    && self.is(Mutant::ForgetsOneTopic)
+                    && self.was_online
+                {
+                    self.topics.set(at, Interest::Held);
                 }
                 Stage::Subscribe
             }

@@ -14,17 +14,36 @@ impl<'a> Driver<'a> {
                 if !self.pump_resync() {
                     return;
                 }
-            } else if self.next_job_at().is_none_or(|at| at > self.now) || !self.type_next() {
+            } else if self.next_job_at().is_none_or(|at| at > self.now) {
+                return;
+            } else if self.is_left_behind() {
+                self.begin_resync(self.now, false);
+            } else if !self.type_next() {
                 return;
             }
         }
     }
 
+    /// Was the module given up while it owed answers? They may come any time. What is to be connected goes on by itself.
+    pub(super) fn is_left_behind(&self) -> bool {
+        self.stage == Stage::Off && self.questions > 0
+    }
+
     /// When the next job is due.
     pub(super) fn next_job_at(&self) -> Option<Instant> {
-        let asks = (self.query.is_some() || self.raw.is_some()) && self.may_ask();
+        if (self.query.is_some() || self.raw.is_some()) && self.may_ask() {
+            return Some(self.now);
+        }
+        self.stage_at()
+    }
+
+    fn is_stage_due(&self) -> bool {
+        self.stage_at().is_some_and(|at| at <= self.now)
+    }
+
+    /// When the stage goes on.
+    fn stage_at(&self) -> Option<Instant> {
         match self.stage {
-            _ if asks => Some(self.now),
             Stage::Off => None,
             Stage::Online if self.has_work() => Some(self.now),
             Stage::Online => (!self.is(Mutant::NeverChecks)).then(|| self.check_at()),
@@ -67,7 +86,10 @@ impl<'a> Driver<'a> {
             self.type_line(Job::Raw, ask, len);
             return true;
         }
-        if let Some(query) = self.query.filter(|_| self.may_ask()) {
+        // One question between two jobs, so that neither waits for the other for ever.
+        let waits = core::mem::take(&mut self.has_asked) && self.is_stage_due();
+        if let Some(query) = self.query.filter(|_| self.may_ask() && !waits) {
+            self.has_asked = true;
             return self.begin(Job::Query(query), None);
         }
         match self.stage {
@@ -128,11 +150,14 @@ impl<'a> Driver<'a> {
         };
         self.next_packet();
         let job = match self.topics.interest(at) {
-            Interest::Leaving => Job::Unsubscribe,
+            Interest::Leaving | Interest::Replacing => Job::Unsubscribe,
             _ => Job::Subscribe,
         };
+        if job == Job::Subscribe {
+            self.topics.typed(at);
+        }
         if !self.begin(job, Some(at)) {
-            let token = self.topics.token(at);
+            let token = Some(self.topics.token(at));
             self.topic_done(at, token, job, Err(Refusal::Module(None)));
         }
         true
@@ -173,8 +198,12 @@ impl<'a> Driver<'a> {
             Step::Ask(ask) => {
                 self.type_line(job, ask, len);
                 if let (Some(pending), Some(at)) = (&mut self.pending, topic) {
+                    let is_own = matches!(
+                        self.topics.interest(at),
+                        Interest::Replacing | Interest::Reviving
+                    );
                     pending.topic = at;
-                    pending.token = self.topics.token(at);
+                    pending.token = (!is_own).then(|| self.topics.token(at));
                 }
                 if let Some(pending) = &mut self.pending {
                     pending.id = id;
@@ -213,7 +242,7 @@ impl<'a> Driver<'a> {
             phase: Phase::Reply,
             deadline: self.now + ask.patience,
             topic: 0,
-            token: Token(0),
+            token: None,
             id: 0,
         });
     }

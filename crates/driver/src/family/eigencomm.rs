@@ -84,7 +84,7 @@ impl Language for EigenComm {
             Job::Configure(1) => ask(
                 line.set(
                     "+ECMTCFG=\"session\"",
-                    &[CONTEXT, u8::from(options.clean_session).into()],
+                    &[CONTEXT, u8::from(about.clean_session).into()],
                 ),
                 quick,
             ),
@@ -265,7 +265,7 @@ impl Language for EigenComm {
         })
     }
 
-    fn way(&self, model: &Model, payload: &[u8]) -> Result<Way, PublishError> {
+    fn way(&self, model: &Model, _: &str, payload: &[u8]) -> Result<Way, PublishError> {
         let max = model.limits.publish_data;
         if payload.len() > max {
             Err(PublishError::TooLong(max))

@@ -58,6 +58,8 @@ fn provision(step: u8, about: &About<'_>, line: &mut Writer<'_>) -> Step {
         _ => Step::Skip,
     }
 }
+/// The buffer of messages holds the packet's header as well: at most so many bytes here, besides the topic.
+const HEADER: usize = 7;
 
 /// Of MQTTUSERCFG: 1 TCP, 2 TLS, 3 the server is checked, 4 the client, 5 both.
 fn scheme(tls: Option<Tls<'_>>) -> i64 {
@@ -146,7 +148,7 @@ impl Language for Espressif {
                         &[
                             LINK,
                             i64::from(options.keep_alive).into(),
-                            u8::from(!options.clean_session).into(),
+                            u8::from(!about.clean_session).into(),
                             topic.into(),
                             message.into(),
                             qos.into(),
@@ -223,6 +225,7 @@ impl Language for Espressif {
                 let state = esp::CONN_READ.parse(text)?.int(0);
                 Some(i64::from(state >= Some(4)))
             }
+            Job::Unsubscribe => esp::NO_UNSUBSCRIBE.parse(text).map(|_| 0),
             _ => None,
         }
     }
@@ -284,8 +287,9 @@ impl Language for Espressif {
         })
     }
 
-    fn way(&self, model: &Model, payload: &[u8]) -> Result<Way, PublishError> {
-        let max = model.limits.publish_data;
+    fn way(&self, model: &Model, topic: &str, payload: &[u8]) -> Result<Way, PublishError> {
+        let buffer = model.limits.report - HEADER - topic.len();
+        let max = model.limits.publish_data.min(buffer);
         if payload.len() > max {
             Err(PublishError::TooLong(max))
         } else if payload.is_empty() {
@@ -300,9 +304,17 @@ impl Language for Espressif {
         Some((step / FILE_STEPS, false))
     }
 
-    // The buffer holds the packet's header as well: 7 bytes at most here, besides the topic.
     fn is_full(&self, model: &Model, topic: &[u8], payload: &[u8]) -> bool {
-        topic.len() + payload.len() + 7 >= model.limits.report
+        topic.len() + payload.len() + HEADER >= model.limits.report
+    }
+
+    // Source: 2.2: ALREADY SUBSCRIBE, and nothing is sent.
+    fn keeps_first_quality(&self) -> bool {
+        true
+    }
+
+    fn chooses_packet_ids(&self) -> bool {
+        true
     }
 
     fn topic_max(&self) -> usize {

@@ -149,7 +149,7 @@ impl Language for Luat {
                 line.set(
                     "+MCONNECT",
                     &[
-                        u8::from(options.clean_session).into(),
+                        u8::from(about.clean_session).into(),
                         i64::from(options.keep_alive).into(),
                     ],
                 ),
@@ -267,7 +267,7 @@ impl Language for Luat {
         })
     }
 
-    fn way(&self, model: &Model, payload: &[u8]) -> Result<Way, PublishError> {
+    fn way(&self, model: &Model, _: &str, payload: &[u8]) -> Result<Way, PublishError> {
         let limits = &model.limits;
         if payload.len() > limits.publish_data {
             Err(PublishError::TooLong(limits.publish_data))
@@ -290,6 +290,10 @@ impl Language for Luat {
 
     fn topic_max(&self) -> usize {
         256
+    }
+
+    fn chooses_packet_ids(&self) -> bool {
+        true
     }
 
     // Source: manual, MQTT/MCONNECT: a login that the server refuses is told as ERROR.

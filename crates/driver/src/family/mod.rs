@@ -53,7 +53,7 @@ pub(crate) enum Job {
     Login,
     /// A topic.
     Subscribe,
-    /// A topic no more.
+    /// A topic no more. 0 the module did not have it, and did nothing.
     Unsubscribe,
     /// What must be set for this message, and whether it is: 1 yes.
     Prepare,
@@ -73,6 +73,8 @@ pub(crate) enum Job {
 pub(crate) struct About<'c> {
     pub(crate) model: &'static Model,
     pub(crate) options: &'c Options<'c>,
+    /// What [`Options::clean_session`] says, or true for once.
+    pub(crate) clean_session: bool,
     /// What the job before it read.
     pub(crate) reading: Option<i64>,
     pub(crate) id: u16,
@@ -267,7 +269,7 @@ pub(crate) trait Language: Sync {
     fn question(&self, model: &Model, query: Query) -> Option<Question>;
 
     /// How a message can be carried.
-    fn way(&self, model: &Model, payload: &[u8]) -> Result<Way, PublishError>;
+    fn way(&self, model: &Model, topic: &str, payload: &[u8]) -> Result<Way, PublishError>;
 
     /// Which file a step of [`Job::Provision`] types, and whether Ctrl-Z ends it; `None`: the family has no such files.
     fn file_of(&self, _model: &Model, _step: u8) -> Option<(u8, bool)> {
@@ -290,6 +292,16 @@ pub(crate) trait Language: Sync {
     /// Is the message as long as the longest that is reported whole?
     fn is_full(&self, model: &Model, _topic: &[u8], payload: &[u8]) -> bool {
         payload.len() >= model.limits.report
+    }
+
+    /// Does a subscription that the module has stay as it is when it is typed with another quality?
+    fn keeps_first_quality(&self) -> bool {
+        false
+    }
+
+    /// Does the module choose the packet identifiers? It begins anew when it starts anew.
+    fn chooses_packet_ids(&self) -> bool {
+        false
     }
 
     /// Do acknowledgements name no packet, and is `ERROR` a report as well?
@@ -404,7 +416,10 @@ impl Question {
             (1, Query::Imei) => {
                 (14..=17).contains(&text.len()) && text.iter().all(u8::is_ascii_digit)
             }
-            (1, _) => text.first().is_some_and(u8::is_ascii_alphanumeric),
+            // Nor the echo of what was typed before, of a module that has just started.
+            (1, _) => {
+                text.first().is_some_and(u8::is_ascii_alphanumeric) && !text.starts_with(b"AT+")
+            }
             _ => true,
         };
         if !fits {

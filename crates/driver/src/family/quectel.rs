@@ -121,7 +121,7 @@ impl Language for Quectel {
             Job::Configure(2) => ask(
                 line.set(
                     "+QMTCFG=\"session\"",
-                    &[CLIENT, u8::from(options.clean_session).into()],
+                    &[CLIENT, u8::from(about.clean_session).into()],
                 ),
                 quick,
             ),
@@ -348,6 +348,9 @@ impl Language for Quectel {
                 None => Report::Other,
             };
         }
+        if is_nb(model) && is_of_boot_rom(text) {
+            return Report::Other;
+        }
         if is_any(&[&q::CLOSE, &q::DISC], text) {
             Report::Released
         } else if is_any(&[&q::STAT], text) {
@@ -392,7 +395,7 @@ impl Language for Quectel {
         })
     }
 
-    fn way(&self, model: &Model, payload: &[u8]) -> Result<Way, PublishError> {
+    fn way(&self, model: &Model, _: &str, payload: &[u8]) -> Result<Way, PublishError> {
         let max = model.limits.publish_data;
         if payload.len() > max {
             return Err(PublishError::TooLong(max));
@@ -517,6 +520,15 @@ fn provision_nb(step: u8, about: &About<'_>, line: &mut Writer<'_>) -> Step {
         }
         None => ask(line.set("+QSSLCFG", &own), quick.prompt(PromptAt::First)),
     }
+}
+
+/// What the boot ROM says before `Leaving the BROM`: `F1: 0000 0000`, `U0: 0000 0001 [0000]`. It looks like a firmware's version.
+fn is_of_boot_rom(text: &[u8]) -> bool {
+    let Some((name, values)) = text.split_at_checked(4) else {
+        return false;
+    };
+    let is_value = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b' ' | b'[' | b']');
+    name.ends_with(b": ") && values.len() >= 9 && values.iter().all(is_value)
 }
 
 /// The exclusive or of the file's 16-bit words, as QFUPL has it.
