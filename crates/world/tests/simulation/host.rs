@@ -572,6 +572,8 @@ impl Run<'_> {
             Told::Event(event) => self.hear_event(event),
             Told::Answer(query, answer) => self.hear_answer(query, answer),
             Told::Line(line) => self.hear_line(line),
+            // What it is not: an answer.
+            Told::Unsolicited(_) => Ok(()),
             Told::Message(topic, payload, lack) => self.hear_message(&topic, &payload, lack),
         }
     }
@@ -626,11 +628,13 @@ impl Run<'_> {
                         return self.wrong(&format!("{token:?} was no unsubscription"));
                     }
                     topic.open = false;
-                    topic.ended = Some(now);
+                    // A module that did not hear the goodbye may be logged in for as long as it does not.
+                    topic.ended = self.connected.then_some(now);
                 }
             }
             Event::Damaged(_)
             | Event::Reset
+            | Event::Unsolicited(_)
             | Event::Message(_)
             | Event::Answer(..)
             | Event::Line(_) => {}
@@ -765,7 +769,10 @@ impl Run<'_> {
         };
         own.times += 1;
         // A module that starts anew says so where the rest of a message should be, and may be as long as that.
-        let is_filled_up = own.payload.len() == payload.len() && payload.ends_with(b"\r\nRDY");
+        // So may a report that is put into it, of a message that holds no line ends.
+        let is_filled_up = own.payload.len() == payload.len()
+            && (payload.ends_with(b"\r\nRDY")
+                || self.tame && payload.windows(2).any(|two| two == b"\r\n"));
         let is_whole = own.payload == payload || is_filled_up;
         let says_so = match lack {
             Lack::Nothing => is_whole,
@@ -821,8 +828,8 @@ impl Run<'_> {
             return self.wrong(&format!("waits {wait:?}, and should about {full:?}"));
         }
         let most = match rung {
-            Rung::Reopen if matches!(why, Why::Refused(_)) => u8::MAX,
-            Rung::Reset if why == Why::Silent => u8::MAX,
+            Rung::Reopen if matches!(why, Why::Refused(_) | Why::SimLocked) => u8::MAX,
+            Rung::Reset if matches!(why, Why::Silent | Why::NotUnderstood) => u8::MAX,
             Rung::Resubscribe | Rung::Reactivate | Rung::Radio => 2,
             Rung::Reconnect | Rung::Reset => 1,
             Rung::Reopen => 5,
@@ -834,7 +841,7 @@ impl Run<'_> {
             _ => 1,
         };
         let goes_down = last.is_some_and(|last| rung < last.rung)
-            && !matches!(why, Why::Refused(_))
+            && !matches!(why, Why::Refused(_) | Why::SimLocked)
             && last.is_some_and(|last| last.rung != Rung::Reset);
         if attempt != expected || attempt > most || goes_down {
             return self.wrong(&format!("{now:?} after {last:?}"));

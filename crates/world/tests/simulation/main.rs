@@ -65,11 +65,12 @@ const TLS: Tls<'static> = Tls {
 /// What the device is configured to be.
 fn options(dice: &mut Dice, model: &Model, pin: Option<&'static str>) -> Options<'static> {
     let mut one_in = |sides: u32| dice.below(sides) == 0;
+    let has_login = one_in(2);
     Options {
         host: "broker.test",
         client_id: "robot",
-        username: one_in(2).then_some("user"),
-        password: one_in(2).then_some("secret"),
+        username: has_login.then_some("user"),
+        password: has_login.then_some("secret"),
         keep_alive: if one_in(4) { 120 } else { 30 },
         clean_session: !one_in(3),
         will: one_in(4).then_some(Will {
@@ -119,7 +120,7 @@ fn run(seed: u64, mutant: Option<Mutant>, speaks: bool) -> Result<Duration, Stri
 
     run.subscribe(0, QoS::ExactlyOnce);
     let now = run.pair.now();
-    if run.pair.driver.connect(now, options) == Err(ConnectError::Tls) {
+    if let Err(ConnectError::Tls(_)) = run.pair.driver.connect(now, options) {
         options.tls = None;
         run.pair.driver.connect(now, options).unwrap();
     }
