@@ -971,6 +971,27 @@ fn a_late_puback_without_a_name_is_not_taken_for_the_next_one() {
     assert!(!events.iter().any(|event| event.contains("Delivered")));
 }
 
+/// A connect began the search anew, and asked in the middle of data.
+#[test]
+fn a_connect_does_not_type_into_data_either() {
+    let mut line = Line::new("ec20");
+    line.run("AT+QMTPUB=0,0,0,0,\"t\"");
+    line.say("\r\n> ");
+    line.wait(Duration::from_secs(2));
+    assert_eq!(line.events(), ["Done(Err(Prompted))"]);
+    let options = Options {
+        host: "broker.test",
+        client_id: "dev1",
+        ..Options::default()
+    };
+    line.driver.connect(line.now, options).unwrap();
+    assert_eq!(line.typed(), "");
+    // The module gives up, and says so.
+    line.wait(Duration::from_secs(60));
+    line.say("\r\nERROR\r\n");
+    assert_eq!(line.typed(), "AT+IPR?\r");
+}
+
 #[test]
 fn a_raw_command_that_wants_data_fails_and_its_data_is_not_the_next_command() {
     let mut line = Line::connected("ec20");

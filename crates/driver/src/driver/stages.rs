@@ -20,7 +20,10 @@ impl Driver<'_> {
         self.is_set_up = false;
         self.fresh = false;
         self.format = Format::Unknown;
-        self.begin_resync(self.now, false);
+        // One that is under way goes on: the module may be waiting for data.
+        if self.resync.is_none() {
+            self.begin_resync(self.now, false);
+        }
     }
 
     pub(super) fn is_of_stage(&self, job: Job) -> bool {
