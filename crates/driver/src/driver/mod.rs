@@ -477,8 +477,8 @@ impl<'a> Driver<'a> {
             .find(topic.as_bytes())
             .ok_or(SubscribeError::Unknown)?;
         let token = self.next_token();
-        // In a session that is to come it is not asked for.
-        if self.stage == Stage::Off && self.options.clean_session {
+        // Nobody has heard of it.
+        if self.stage == Stage::Off && !self.topics.may_be_held(at) {
             self.topics.remove(at);
             self.notes.push(Note::Unsubscribed(token));
             return Ok(token);

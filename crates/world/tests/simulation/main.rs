@@ -29,8 +29,8 @@ mod host;
 mod memory;
 
 use dialect::Family;
-use dialect::model::{self, Model};
-use driver::{ConnectError, Driver, Mutant, Options, Patience, QoS, Tls, Wifi, Will};
+use dialect::model::{self, Bearer, Model};
+use driver::{Apn, ConnectError, Driver, Mutant, Options, Patience, QoS, Tls, Wifi, Will};
 use faults::{FAULTS, NOISE, fault};
 use host::Run;
 use instant::Instant;
@@ -66,6 +66,11 @@ const TLS: Tls<'static> = Tls {
 fn options(dice: &mut Dice, model: &Model, pin: Option<&'static str>) -> Options<'static> {
     let mut one_in = |sides: u32| dice.below(sides) == 0;
     let has_login = one_in(2);
+    let apn = one_in(4).then_some(Apn {
+        name: "iot.example",
+        username: "",
+        password: "",
+    });
     Options {
         host: "broker.test",
         client_id: "robot",
@@ -80,6 +85,7 @@ fn options(dice: &mut Dice, model: &Model, pin: Option<&'static str>) -> Options
             retain: false,
         }),
         pin,
+        apn: apn.filter(|_| model.bearer != Bearer::WiFi),
         wifi: Some(Wifi {
             ssid: "home",
             password: "password",
