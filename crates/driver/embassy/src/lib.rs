@@ -44,6 +44,9 @@ pub struct Plan<'a> {
     pub period: Duration,
 }
 
+/// A message that has not arrived is tried again so soon.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// Runs until the port ends, or `see` has seen enough.
 ///
 /// # Errors
@@ -88,31 +91,32 @@ pub async fn run<P: Read + Write>(
         if event.as_ref().is_some_and(&mut see) {
             return Ok(());
         }
-        let doubtful = matches!(event, Some(Event::Published(_, Outcome::Unknown)));
-        let delivered = matches!(event, Some(Event::Published(_, Outcome::Delivered)));
-        if doubtful {
-            // Nobody knows: the same once more, as soon as there is a connection.
-            next = embassy_time::Instant::now();
-        } else if delivered {
-            count.next();
-            next = embassy_time::Instant::now() + plan.period;
-        } else if event.is_none() {
-            let now = modem.now();
-            let driver = &mut modem.driver;
-            let published = driver.republish(now).or_else(|error| match error {
-                PublishError::Nothing => {
-                    driver.publish(now, plan.up, count.text(), QoS::AtLeastOnce, false)
+        let wait = match event {
+            Some(Event::Published(_, Outcome::Delivered | Outcome::Sent)) => {
+                count.next();
+                plan.period
+            }
+            // It is not there, or nobody knows: the same once more.
+            Some(Event::Published(_, Outcome::Refused(_) | Outcome::Unknown)) => RETRY,
+            Some(_) => continue,
+            None => {
+                let now = modem.now();
+                let driver = &mut modem.driver;
+                let published = driver.republish(now).or_else(|error| match error {
+                    PublishError::Nothing => {
+                        driver.publish(now, plan.up, count.text(), QoS::AtLeastOnce, false)
+                    }
+                    error => Err(error),
+                });
+                match published {
+                    // Until its outcome is known.
+                    Ok(_) => Duration::from_secs(3600),
+                    // Not connected yet.
+                    Err(_) => RETRY,
                 }
-                error => Err(error),
-            });
-            let wait = match published {
-                // Until its outcome is known.
-                Ok(_) => Duration::from_secs(3600),
-                // Not connected yet.
-                Err(_) => Duration::from_secs(1),
-            };
-            next = embassy_time::Instant::now() + wait;
-        }
+            }
+        };
+        next = embassy_time::Instant::now() + wait;
     }
 }
 
