@@ -219,7 +219,8 @@ impl Language for Espressif {
                 let values = esp::CWSTATE.parse(text)?;
                 let ssid = about.options.wifi.map(|wifi| wifi.ssid.as_bytes());
                 let is_ours = ssid.is_none_or(|ssid| ssid == values.text(1));
-                values.int(0).filter(|_| is_ours)
+                // Of another network: as if there were none.
+                values.int(0).map(|state| if is_ours { state } else { 0 })
             }
             Job::Status => {
                 let state = esp::CONN_READ.parse(text)?.int(0);
