@@ -10,7 +10,7 @@ use modemq::client::{Client, News};
 use mqtt::{Connect, QoS, Suback, Will};
 use rustix::process::Signal;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{ChildStderr, Stdio};
 
 /// A module on a TCP port.
@@ -377,6 +377,19 @@ fn it_says_goodbye() {
 }
 
 #[tokio::test]
+async fn clients_are_served_while_the_module_says_nothing() {
+    let above = Broker::ours(&[]);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap();
+    let mut bridge = Bridge::start("ec20", port, &above, &[]);
+    let told = bridge.tells("modemq bridge: the module at ");
+    assert!(told.contains(" does not answer"), "{told}");
+    let ann = bridge.client(&clean("ann")).await;
+    assert_eq!(bridge.end(Signal::TERM), "");
+    drop((ann, silent));
+}
+
+#[tokio::test]
 async fn nobody_disturbs_the_others() {
     let above = Broker::ours(&[]);
     let (_module, port) = module("air780e", &[]);
@@ -432,7 +445,10 @@ async fn nobody_disturbs_the_others() {
 fn options_that_cannot_be_are_told_at_once() {
     let without = run(&["bridge"], b"");
     assert_eq!(without.status.code(), Some(2));
-    let missing = run(&["bridge", "--via", "ec20:/dev/not-there"], b"");
+    let missing = run(
+        &["bridge", "--via", "ec20:/dev/not-there", "--listen", "0"],
+        b"",
+    );
     assert_eq!(missing.status.code(), Some(1));
     let told = String::from_utf8(missing.stderr).unwrap();
     assert!(
@@ -440,6 +456,9 @@ fn options_that_cannot_be_are_told_at_once() {
         "{told}"
     );
     let (_module, port) = module("esp8266", &[]);
+    let via = format!("ec20:tcp:{port}");
+    let other = run(&["bridge", "--via", &via, "--listen", "0"], b"");
+    assert_eq!(other.status.code(), Some(1));
     let via = format!("esp8266:tcp:{port}");
     let tls = run(&["bridge", "--via", &via, "--tls", "--listen", "0"], b"");
     assert_eq!(tls.stderr, b"modemq bridge: no TLS on this model\n");

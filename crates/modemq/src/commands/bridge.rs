@@ -3,7 +3,7 @@
 use super::Signals;
 use super::broker::{describe, parse_user};
 use super::connection::Connection;
-use super::via::{self, Place, Via};
+use super::via::{self, Awaited, Place, Via};
 use crate::broker_server::{Backend, BrokerServer, Happening};
 use crate::clock::Clock;
 use crate::modem::{HostModem, Room};
@@ -14,6 +14,7 @@ use clap::Args as ClapArgs;
 use driver::asynch;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -110,14 +111,6 @@ pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
         return Err("through which module? --via MODEL:PORT".into());
     };
     let mut room = Room::default();
-    let begun = args.via.begin(place, &mut room, &args.connection, &[]);
-    let mut modem = match begun.await {
-        Ok(modem) => modem,
-        Err(error) => {
-            eprintln!("modemq bridge: {error}");
-            return Ok(error.exit_code().into());
-        }
-    };
     let config = Config {
         users: args.user.iter().cloned().collect(),
         anonymous: args.anonymous,
@@ -141,6 +134,20 @@ pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
         writeln!(io::stdout(), "bridge on {address}")?;
     }
     io::stdout().flush()?;
+    // Clients are served while the module starts.
+    let mut report = pin!(report(events, args.trace));
+    let begun = tokio::select! {
+        begun = args.via.begin(place, &mut room, &args.connection, "bridge") => begun,
+        () = &mut report => return Ok(ExitCode::SUCCESS),
+        _ = signals.next() => return Ok(ExitCode::SUCCESS),
+    };
+    let mut modem = match begun {
+        Ok(modem) => modem,
+        Err(error) => {
+            eprintln!("modemq bridge: {error}");
+            return Ok(error.exit_code().into());
+        }
+    };
     let work = async {
         loop {
             let error = carry(&server, &mut modem, &wake).await;
@@ -150,7 +157,7 @@ pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
     };
     tokio::select! {
         () = work => {}
-        () = report(events, args.trace) => {}
+        () = report => {}
         _ = signals.next() => {}
     }
     let waiting = server.with_broker(|broker| broker.with_policy(|bridge| bridge.waiting()));
@@ -183,12 +190,18 @@ async fn carry(
 ) -> asynch::Error<io::Error> {
     let (zero, start) = (modem.now(), Instant::now());
     let now = || zero + start.elapsed();
+    let mut awaited = Awaited::default();
     loop {
         let next = server.with_broker(|broker| {
             bridge::request(broker, now(), &mut modem.driver);
             broker.with_policy(|bridge| bridge.next_request()).flatten()
         });
-        let wait = next.map_or(Duration::MAX, |at| at - now());
+        let mut wait = next.map_or(Duration::MAX, |at| at - now());
+        if !modem.driver.is_connected() {
+            let why = modem.driver.awaits();
+            awaited.look("bridge", why, tokio::time::Instant::now());
+            wait = wait.min(Awaited::OFTEN);
+        }
         tokio::select! {
             event = modem.next() => match event {
                 Ok(event) => server.with_broker(|broker| bridge::receive(broker, now(), &event)),

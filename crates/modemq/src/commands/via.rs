@@ -186,7 +186,7 @@ pub struct Session<'a> {
     /// All of it ends then.
     end: Option<Instant>,
     /// What is waited for, since when, and whether that was told.
-    awaited: Option<(Why, Instant, bool)>,
+    awaited: Awaited,
     /// Why there was no connection the last time.
     last: Option<Why>,
     /// Messages that came before the last subscription was granted, each with its topic and what it lacks.
@@ -216,7 +216,7 @@ impl Via {
             modem,
             who,
             end,
-            awaited: None,
+            awaited: Awaited::default(),
             last: None,
             early: Vec::new(),
         };
@@ -224,19 +224,19 @@ impl Via {
         Ok(session)
     }
 
-    /// Begins to connect through the module, and to subscribe.
+    /// Begins to connect through the module, once it answers.
     ///
     /// # Errors
-    /// The port cannot be used, or the options do not fit the model.
+    /// The port cannot be used, another module is there, or the options do not fit the model.
     pub async fn begin<'a>(
         &'a self,
         place: &'a Place,
         room: &'a mut Room,
         connection: &'a Connection,
-        filters: &[(&str, QoS)],
+        who: &str,
     ) -> Result<HostModem<'a>, Error> {
-        let modem = room.at(place.model, self.open_line(place).await?);
-        self.start(modem, place, connection, filters)
+        let line = self.find(place, who).await?;
+        self.start(room.at(place.model, line), place, connection, &[])
     }
 
     async fn open_line(&self, place: &Place) -> Result<HostLine, Error> {
@@ -346,6 +346,28 @@ impl Via {
     }
 }
 
+/// What a driver waits for, since when, and whether that was told.
+#[derive(Debug, Default)]
+pub struct Awaited(Option<(Why, Instant, bool)>);
+
+impl Awaited {
+    /// How often to look.
+    pub const OFTEN: Duration = Duration::from_millis(500);
+
+    /// Looks at [`driver::Driver::awaits`]: what takes its time is told once.
+    pub fn look(&mut self, who: &str, why: Option<Why>, now: Instant) {
+        match (&mut self.0, why) {
+            (Some((own, since, told)), Some(why)) if *own == why => {
+                if !*told && now >= *since + PATIENT {
+                    *told = true;
+                    eprintln!("modemq {who}: {}", waiting_for(why));
+                }
+            }
+            (awaited, why) => *awaited = why.map(|why| (why, now, false)),
+        }
+    }
+}
+
 /// The earlier one.
 fn until(own: Instant, end: Option<Instant>) -> Instant {
     end.map_or(own, |end| end.min(own))
@@ -360,26 +382,14 @@ impl Session<'_> {
             if end.is_some_and(|end| now >= end) {
                 return Err(Error::Timeout(self.modem.driver.awaits().or(self.last)));
             }
-            self.tell_what_is_awaited(now);
-            let look = now + PATIENT / 4;
+            let why = self.modem.driver.awaits();
+            self.awaited.look(self.who, why, now);
+            let look = now + Awaited::OFTEN;
             if let Ok(waited) = timeout_at(until(look, end), self.modem.wait()).await {
                 waited?;
             }
         }
         Ok(())
-    }
-
-    fn tell_what_is_awaited(&mut self, now: Instant) {
-        let why = self.modem.driver.awaits();
-        match (&mut self.awaited, why) {
-            (Some((own, since, told)), Some(why)) if *own == why => {
-                if !*told && now >= *since + PATIENT {
-                    *told = true;
-                    eprintln!("modemq {}: {}", self.who, waiting_for(why));
-                }
-            }
-            (awaited, why) => *awaited = why.map(|why| (why, now, false)),
-        }
     }
 
     async fn wait_for_connection(&mut self) -> Result<(), Error> {
