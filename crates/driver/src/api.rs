@@ -69,8 +69,9 @@ pub struct Options<'a> {
     pub clean_session: bool,
     /// Last will.
     pub will: Option<Will<'a>>,
-    /// The PIN of the SIM, typed when it asks for one. One that the SIM has not taken is not typed a second time before the next
-    /// [`Driver::connect`](crate::Driver::connect), whatever starts anew meanwhile: the third wrong one locks the SIM.
+    /// The PIN of the SIM, typed when it asks for one. One that the SIM has refused is not typed again before the next
+    /// [`Driver::connect`](crate::Driver::connect), whatever starts anew meanwhile, and one whose answer was lost is typed twice at
+    /// most: the third wrong one locks the SIM.
     pub pin: Option<&'a str>,
     /// The access point of the mobile network; `None`: what the SIM's operator gives.
     pub apn: Option<Apn<'a>>,

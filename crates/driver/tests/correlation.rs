@@ -1034,3 +1034,117 @@ fn a_raw_command_has_its_lines_however_it_is_written() {
     assert_eq!(line.events(), ["Done(Ok(()))"]);
     assert_eq!(line.unsolicited(), ["+QPING: 0,4,50,50,50"]);
 }
+
+// --- A port that holds back what is typed ---
+
+/// Half a command was out when its time was over, and what was typed next became its other half.
+#[test]
+fn what_is_typed_next_is_not_the_end_of_what_is_half_typed() {
+    let mut line = Line::new("ec20");
+    let patience = Duration::from_secs(5);
+    line.driver
+        .command(line.now, "AT+CFUN=1", patience)
+        .unwrap();
+    line.driver.transmitted(line.now, 5);
+    // Flow control, as long as a module may take to write its flash and longer.
+    line.wait(Duration::from_secs(60));
+    assert_eq!(line.events(), ["Done(Err(TimedOut))"]);
+    line.wait(Duration::from_secs(60));
+    assert_eq!(line.driver.poll_transmit(), Some(&b"UN=1\r"[..]));
+    assert_eq!(line.typed(), "UN=1\r");
+    line.types("AT+IPR?\r");
+}
+
+#[test]
+fn a_command_that_was_given_up_before_it_was_typed_is_not_typed_later() {
+    let mut line = Line::new("ec20");
+    let patience = Duration::from_secs(5);
+    line.driver
+        .command(line.now, "AT+CFUN=1", patience)
+        .unwrap();
+    while line.events().is_empty() {
+        let due = line.driver.next_deadline().unwrap();
+        line.now = due;
+        line.driver.advance(due);
+        line.drain();
+    }
+    line.types("AT+IPR?\r");
+}
+
+/// The time of a command that was held back for half a minute ran all the while.
+#[test]
+fn the_time_of_a_command_begins_when_it_is_out() {
+    let mut line = Line::new("ec20");
+    let patience = Duration::from_secs(5);
+    line.driver.command(line.now, "AT", patience).unwrap();
+    line.now = line.now + Duration::from_secs(30);
+    line.driver.advance(line.now);
+    assert_eq!(line.typed(), "AT\r");
+    line.wait(Duration::from_secs(4));
+    line.say(OK);
+    assert_eq!(line.events(), ["Done(Ok(()))"]);
+}
+
+// --- A module that may be waiting for data ---
+
+/// `WIFI DISCONNECT` came before the prompt, and the question that was typed next went into the message.
+#[test]
+fn an_esp_that_may_wait_for_data_is_reset_and_not_typed_at() {
+    let mut line = Line::new("esp8266");
+    let options = Options {
+        reset_pin: true,
+        ..common::OPTIONS
+    };
+    line.driver.connect(line.now, options).unwrap();
+    line.answer(common::answers("esp8266"));
+    line.driver
+        .publish(line.now, "t", &[b'x'; 100], QoS::AtLeastOnce, false)
+        .unwrap();
+    line.types("AT+MQTTPUBRAW=…");
+    line.say(OK);
+    line.say("WIFI DISCONNECT\r\n");
+    let events = line.events();
+    assert!(
+        events
+            .last()
+            .unwrap()
+            .contains("rung: Reset, attempt: 1, why: BearerLost"),
+        "{events:?}"
+    );
+    line.wait(Duration::from_secs(1));
+    assert_eq!(line.typed(), "");
+    assert_eq!(line.events(), ["Reset"]);
+}
+
+/// All the data was out, and the driver waited a hundred seconds for the module to give up on it.
+#[test]
+fn a_module_that_has_its_data_is_typed_at() {
+    let mut line = Line::connected("ec20");
+    line.driver
+        .publish(line.now, "t", b"hello", QoS::AtLeastOnce, false)
+        .unwrap();
+    line.types("AT+QMTPUBEX=…");
+    line.say("\r\n> ");
+    line.types("hello");
+    line.say("\r\n+QMTSTAT: 0,1\r\n");
+    line.wait(Duration::from_secs(2));
+    assert_eq!(line.typed(), "AT+IPR?\r");
+}
+
+/// Nobody knew what had become of a message of which the module had said that it threw its command away.
+#[test]
+fn a_message_that_a_busy_module_throws_away_is_typed_again() {
+    let mut line = Line::connected("esp8266");
+    line.driver
+        .publish(line.now, "t", b"hello", QoS::AtLeastOnce, false)
+        .unwrap();
+    line.types("AT+MQTTPUBRAW=…");
+    line.say("busy p...\r\n");
+    line.types("AT+UART_CUR?\r\n");
+    line.say("+UART_CUR:115200,8,1,0,0\r\n\r\nOK\r\n");
+    line.types("AT+MQTTPUBRAW=…");
+    line.say("\r\nOK\r\n\r\n>");
+    line.types("hello");
+    line.say("+MQTTPUB:OK\r\n");
+    assert_eq!(line.events(), ["Published(Token(1), Delivered)"]);
+}

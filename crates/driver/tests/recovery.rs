@@ -106,6 +106,23 @@ fn a_wrong_pin_costs_one_attempt() {
     }
 }
 
+#[test]
+fn a_pin_whose_answer_is_lost_is_typed_twice_at_most() {
+    let mut line = Line::new("ec20");
+    let options = Options {
+        pin: Some("1234"),
+        ..OPTIONS
+    };
+    line.driver.connect(line.now, options).unwrap();
+    let table = [
+        ("AT+CPIN=", ""),
+        ("AT+CPIN?", "\r\n+CPIN: SIM PIN\r\n\r\nOK\r\n"),
+    ];
+    let tables = [&table[..], answers("ec20")];
+    let typed = count(&mut line, Duration::from_secs(3600), &tables, "AT+CPIN=");
+    assert_eq!(typed, 2);
+}
+
 /// After a restart it took two cycles of the radio and a reset before the PIN was typed.
 #[test]
 fn a_pin_that_was_taken_is_typed_again_after_a_restart() {

@@ -146,6 +146,10 @@ enum Pin {
     Untried,
     /// It has been typed, and the SIM has not said that it is ready.
     Typed,
+    /// Nobody knows whether the SIM has heard it: it may be typed once more.
+    Unanswered,
+    /// It has been typed once more.
+    TypedAgain,
     /// The SIM has refused it.
     Wrong,
 }
@@ -671,6 +675,9 @@ impl<'a> Driver<'a> {
         let stalled = self.stalled_at();
         let next = if let Some(pending) = &self.pending {
             Some(pending.deadline)
+        } else if self.is_half_typed() {
+            // The port has the word.
+            None
         } else if let Some(resync) = &self.resync {
             Some(resync.quiet_at.unwrap_or(resync.ask_at).max(self.free_at))
         } else {
@@ -722,7 +729,12 @@ impl<'a> Driver<'a> {
     pub fn transmitted(&mut self, now: Instant, bytes: usize) {
         self.now = now;
         if !self.is_typed() {
-            self.sent = self.typed.min(self.sent + bytes);
+            self.sent = self.typed.min(self.sent.saturating_add(bytes));
+            if self.is_typed()
+                && let Some(pending) = &mut self.pending
+            {
+                pending.deadline = now + pending.ask.patience;
+            }
             return;
         }
         let (data, ends_with_ctrl_z) = self.data();
@@ -790,6 +802,20 @@ impl<'a> Driver<'a> {
                 Event::Answer(query, question.answer(query, text.trim_ascii_end())?)
             }
         })
+    }
+
+    /// Has the port taken a part of a line and no more? Whatever is typed next would be its end.
+    fn is_half_typed(&self) -> bool {
+        self.sent > 0 && !self.is_typed()
+    }
+
+    /// The command that is on the line, which is waited for no more. Of a line of which no byte is out none follows.
+    fn take_pending(&mut self) -> Option<Pending> {
+        let pending = self.pending.take()?;
+        if self.sent == 0 {
+            self.typed = 0;
+        }
+        Some(pending)
     }
 
     /// Is the command line out?

@@ -59,7 +59,7 @@ impl Driver<'_> {
 
     /// The pending command has ended.
     pub(super) fn finish(&mut self, result: Result<(), Trouble>) {
-        let Some(pending) = self.pending.take() else {
+        let Some(pending) = self.take_pending() else {
             return;
         };
         self.free_at = self.now + self.options.patience.gap;
@@ -141,6 +141,9 @@ impl Driver<'_> {
         // It was given up before, by a disconnect.
         if !self.outbox.is_busy() {
             return;
+        }
+        if result.is_ok() {
+            self.polls = 0;
         }
         let outcome = match (result, self.outbox.qos) {
             (Ok(()), QoS::AtMostOnce) => Outcome::Sent,

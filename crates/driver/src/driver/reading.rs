@@ -282,7 +282,7 @@ impl Driver<'_> {
                     .pending
                     .is_some_and(|pending| pending.phase == Phase::Reply) =>
             {
-                self.finish(Err(Trouble::TimedOut));
+                self.thrown_away();
             }
             (Report::Unknown, _) => {
                 self.stats.unknown_lines += 1;
@@ -295,6 +295,21 @@ impl Driver<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The module has thrown the line away: what it was about is typed again once the module is understood.
+    fn thrown_away(&mut self) {
+        let is_message = self
+            .pending
+            .is_some_and(|pending| pending.job == Job::Publish);
+        if is_message && self.outbox.state == Sending::Typed {
+            self.take_pending();
+            self.outbox.state = Sending::Queued;
+            self.begin_resync(self.now, false);
+            self.count_poll();
+        } else {
+            self.finish(Err(Trouble::TimedOut));
         }
     }
 
@@ -344,11 +359,11 @@ impl Driver<'_> {
         }
         if self.wanted && !restarts {
             self.fresh = true;
-            self.pending = None;
+            self.take_pending();
             self.resync = None;
             self.fail(Why::Rebooted, Rung::Reopen);
         } else if pending.is_some_and(|pending| pending.job == Job::Raw) {
-            self.pending = None;
+            self.take_pending();
         }
         // What was on its way may have been heard after the start.
         if pending.is_some() && self.pending.is_none() {

@@ -16,15 +16,24 @@ impl Driver<'_> {
             self.notes.push(Note::Lost(why));
         }
         self.lose_messages();
-        if let Some(pending) = self.pending.take()
+        let mut least = least;
+        if let Some(pending) = self.take_pending()
             && pending.phase != Phase::Report
         {
             // Its final result may still come, and its prompt.
             self.begin_resync(self.now, false);
-            if pending.ask.prompt != PromptAt::Nowhere
-                && let Some(patience) = self.language.data_patience(self.outbox.way)
-            {
-                self.begin_resync(self.now + patience + outcome::HELD_BACK, true);
+            let may_want_data =
+                pending.ask.prompt != PromptAt::Nowhere && pending.phase != Phase::AfterData;
+            match self.language.data_patience(self.outbox.way) {
+                Some(patience) if may_want_data => {
+                    self.begin_resync(self.now + patience + outcome::HELD_BACK, true);
+                }
+                // It waits for them for ever.
+                None if may_want_data => {
+                    self.resync = None;
+                    least = Rung::Reset;
+                }
+                _ => {}
             }
             if pending.job == Job::Raw {
                 self.notes.push(Note::Done(Err(CommandFailure::TimedOut)));

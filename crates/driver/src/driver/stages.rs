@@ -43,15 +43,22 @@ impl Driver<'_> {
                 self.pin = Pin::Untried;
                 self.go(Stage::Apn(0));
             }
-            (Stage::Sim, Some(2)) if self.options.pin.is_some() && self.pin == Pin::Untried => {
-                self.pin = Pin::Typed;
-                self.go(Stage::Pin);
-            }
-            // What was typed may take its time.
-            (Stage::Sim, Some(2)) if self.pin == Pin::Typed && self.polls < 10 => {
-                self.poll_again(Duration::from_secs(1));
-            }
-            (Stage::Sim, Some(2 | 3)) => self.fail(Why::SimLocked, Rung::Reopen),
+            (Stage::Sim, Some(2)) => match self.pin {
+                Pin::Untried if self.options.pin.is_some() => {
+                    self.pin = Pin::Typed;
+                    self.go(Stage::Pin);
+                }
+                Pin::Unanswered => {
+                    self.pin = Pin::TypedAgain;
+                    self.go(Stage::Pin);
+                }
+                // What was typed may take its time.
+                Pin::Typed | Pin::TypedAgain if self.polls < 10 => {
+                    self.poll_again(Duration::from_secs(1));
+                }
+                _ => self.fail(Why::SimLocked, Rung::Reopen),
+            },
+            (Stage::Sim, Some(3)) => self.fail(Why::SimLocked, Rung::Reopen),
             (Stage::Sim, _) => self.poll_again(Duration::from_secs(1)),
             (Stage::Registration | Stage::OlderRegistration, Some(1 | 5)) => {
                 self.go(Stage::Attached);
@@ -117,7 +124,12 @@ impl Driver<'_> {
                 self.pin = Pin::Wrong;
                 self.go(Stage::Sim);
             }
-            (Job::Pin, _) => self.go(Stage::Sim),
+            (Job::Pin, _) => {
+                if self.pin == Pin::Typed {
+                    self.pin = Pin::Unanswered;
+                }
+                self.go(Stage::Sim);
+            }
             (Job::Bearer(_), Trouble::Refused(_)) => self.fail(Why::NoBearer, Rung::Reactivate),
             (Job::Configure(_) | Job::Provision(_) | Job::Apn(_), Trouble::Refused(_)) => {
                 self.fail(Why::Configuration, Rung::Reopen);

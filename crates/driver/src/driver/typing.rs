@@ -9,7 +9,11 @@ const AGAIN: Duration = Duration::from_secs(1);
 impl<'a> Driver<'a> {
     /// Types what is to be typed next, when something is.
     pub(super) fn pump(&mut self) {
-        while self.pending.is_none() && self.now >= self.free_at && self.notes.has_room() {
+        while self.pending.is_none()
+            && !self.is_half_typed()
+            && self.now >= self.free_at
+            && self.notes.has_room()
+        {
             if self.resync.is_some() {
                 if !self.pump_resync() {
                     return;
@@ -240,7 +244,8 @@ impl<'a> Driver<'a> {
             job,
             ask,
             phase: Phase::Reply,
-            deadline: self.now + ask.patience,
+            // It begins anew when the line is out: a module that is busy holds the line back.
+            deadline: self.now + outcome::HELD_BACK + ask.patience,
             topic: 0,
             token: None,
             id: 0,

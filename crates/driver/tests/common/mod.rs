@@ -104,7 +104,7 @@ impl Line {
         }
     }
 
-    fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         while let Some(event) = self.driver.poll_event() {
             self.events.push(match event {
                 Event::Message(message) => {
