@@ -899,8 +899,13 @@ impl Run<'_> {
         let healed = self.pair.now();
         // By itself, and in truth: the host does not touch what may be dead.
         while !self.is_connected() || self.leaving.is_some() {
-            if self.away {
-                self.come();
+            // A PIN whose answer was lost is typed no more before the next connect.
+            let is_locked = self
+                .climb
+                .last
+                .is_some_and(|last| last.why == Why::SimLocked);
+            if self.away || is_locked {
+                self.leave_or_come();
                 self.pair.exchange();
             }
             if self.pair.now() - healed > BOUND {
