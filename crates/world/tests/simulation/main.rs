@@ -297,7 +297,7 @@ fn nothing_breaks_the_driver() {
 }
 
 /// Each mutant is found within so many seeds.
-const MUTANT_SEEDS: u64 = 4_000;
+const MUTANT_SEEDS: u64 = 20_000;
 
 /// A simulation that finds nothing proves nothing: each of these defects is found, and the seed that finds it is named.
 #[test]
