@@ -1148,3 +1148,57 @@ fn a_message_that_a_busy_module_throws_away_is_typed_again() {
     line.say("+MQTTPUB:OK\r\n");
     assert_eq!(line.events(), ["Published(Token(1), Delivered)"]);
 }
+
+/// A message that ended with a line end was the answer to a raw command.
+#[test]
+fn a_message_is_no_line_of_a_raw_command() {
+    for (model, report, message) in [
+        (
+            "esp8266",
+            "+MQTTSUBRECV:0,\"t\",4,hi\r\n",
+            "message t hi\\r\\n",
+        ),
+        ("air780ep", "+MSUB: \"t\",4 byte,hi  ", "message t hi  "),
+        (
+            "ec20",
+            "+QMTRECV: 0,0,\"t\",4,\"hi\r\n\"",
+            "message t hi\\r\\n",
+        ),
+    ] {
+        let mut line = Line::connected(model);
+        line.run("AT+X");
+        line.say(format!("\r\n{report}\r\n"));
+        line.say(OK);
+        assert_eq!(line.events(), [message, "Done(Ok(()))"], "{model}");
+    }
+}
+
+/// A message in digits set the module up for digits, and a connection that was opened again for text; the next message in digits was
+/// published as them.
+#[test]
+fn a_setting_is_not_trusted_after_the_module_was_configured_anew() {
+    let mut line = Line::connected("bc26");
+    let readings = [
+        ("AT+QMTCFG=\"dataformat\",0,", OK),
+        (
+            "AT+QMTCFG=\"dataformat\",0",
+            "\r\n+QMTCFG: \"dataformat\",1,1\r\n\r\nOK\r\n",
+        ),
+    ];
+    for _ in 0..2 {
+        line.driver
+            .publish(line.now, "t", b"\x1a", QoS::AtMostOnce, false)
+            .unwrap();
+        line.types("AT+QMTCFG=\"dataformat\",0,1,1\r");
+        line.say(readings[0].1);
+        line.types("AT+QMTCFG=\"dataformat\",0\r");
+        line.say(readings[1].1);
+        line.types("AT+QMTPUB=…");
+        line.say("\r\n> ");
+        assert_eq!(line.typed(), "1A\x1a");
+        line.say("\r\nOK\r\n\r\n+QMTPUB: 0,0,0\r\n");
+        line.say("\r\n+QMTSTAT: 0,1\r\n");
+        line.answer(common::answers("bc26"));
+        assert_eq!(line.events().last().unwrap(), "Recovered");
+    }
+}

@@ -120,7 +120,8 @@ impl Driver<'_> {
                 self.fail(Why::Refused(code), Rung::Reopen);
             }
             (Job::Login, _) => self.fail(Why::NotLoggedIn, Rung::Reopen),
-            (Job::Pin, Trouble::Refused(_)) => {
+            // 3GPP TS 27.007 §9.2: 16 incorrect password. Other errors may be those of a line with a byte less.
+            (Job::Pin, Trouble::Refused(Some(16))) => {
                 self.pin = Pin::Wrong;
                 self.go(Stage::Sim);
             }
@@ -199,7 +200,11 @@ impl Driver<'_> {
                 Stage::Close
             }
             Stage::Close => Stage::Bearer(0),
-            Stage::Bearer(_) => Stage::Configure(0),
+            Stage::Bearer(_) => {
+                // It is about to be another one.
+                self.format = Format::Unknown;
+                Stage::Configure(0)
+            }
             Stage::Configure(_) => Stage::Open,
             Stage::Open => Stage::Login,
             Stage::Login => {
