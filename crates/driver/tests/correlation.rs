@@ -1077,7 +1077,7 @@ fn the_time_of_a_command_begins_when_it_is_out() {
     let mut line = Line::new("ec20");
     let patience = Duration::from_secs(5);
     line.driver.command(line.now, "AT", patience).unwrap();
-    line.now = line.now + Duration::from_secs(30);
+    line.now += Duration::from_secs(30);
     line.driver.advance(line.now);
     assert_eq!(line.typed(), "AT\r");
     line.wait(Duration::from_secs(4));

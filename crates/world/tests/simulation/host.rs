@@ -761,7 +761,8 @@ impl Run<'_> {
         let number = number(payload).filter(|number| *number < self.published.len());
         let known = number.map(|number| &mut self.published[number]);
         let Some(own) = known.filter(|own| DOWN[own.topic] == topic) else {
-            if self.noisy {
+            // A report may be put into a topic, too.
+            if self.noisy || self.tame && topic.contains("\r\n") {
                 return Ok(());
             }
             let shown = payload.escape_ascii().to_string();
@@ -997,10 +998,10 @@ impl Run<'_> {
         };
         for (topic, name) in self.topics.iter().zip(DOWN) {
             let wanted = topic.wanted.then_some(topic.qos.level());
-            if at_broker(name) != wanted {
+            let own = at_broker(name);
+            if own != wanted {
                 return self.wrong(&format!(
-                    "{name} is {:?} at the broker, and {wanted:?} here",
-                    at_broker(name)
+                    "{name} is {own:?} at the broker, and {wanted:?} here"
                 ));
             }
         }
