@@ -165,6 +165,8 @@ struct Pending {
     topic: usize,
     token: Option<Token>,
     id: u16,
+    /// Bytes that were not to be understood have come before its final result.
+    is_damaged: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -66,7 +66,12 @@ impl Driver<'_> {
         if self.is(Mutant::CreditsSecondResults) {
             self.free_at = self.now;
         }
+        // Its answer stands before its result, and a part of it was not to be understood: to ask twice does no harm.
+        let is_doubtful = pending.is_damaged
+            && pending.ask.report.is_none()
+            && matches!(pending.job, Job::Subscribe | Job::Unsubscribe);
         let result = match result {
+            Ok(()) if is_doubtful => Err(Trouble::TimedOut),
             Err(Trouble::Refused(_)) if pending.ask.tolerant => Ok(()),
             Err(Trouble::Unanswered) if pending.ask.tolerant => Ok(()),
             result => result,
@@ -217,10 +222,13 @@ impl Driver<'_> {
 
     /// The module says that it does not have the topic, and has asked nobody. True when the broker may have it.
     fn must_revive(&mut self, at: usize) -> bool {
-        let is_kept = !self.options.clean_session;
-        let revives = is_kept && self.topics.interest(at) == Interest::Leaving;
+        // In a clean session, of a subscription whose answer the module may have missed.
+        let is_unknown = self.topics.may_be_held(at) && !self.topics.was_granted(at);
+        let may_have = !self.options.clean_session || is_unknown;
+        let revives = may_have && self.topics.interest(at) == Interest::Leaving;
         if revives {
             self.topics.set(at, Interest::Reviving);
+            self.count_poll();
         }
         revives
     }

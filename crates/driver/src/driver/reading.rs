@@ -394,6 +394,9 @@ impl Driver<'_> {
     pub(super) fn damaged(&mut self, bytes: usize) {
         let bytes_in_all = self.stats.damaged_bytes.saturating_add(bytes as u32);
         self.stats.damaged_bytes = bytes_in_all;
+        if let Some(pending) = &mut self.pending {
+            pending.is_damaged |= pending.phase == Phase::Reply;
+        }
         self.notes.push(Note::Damaged(bytes));
     }
 }

@@ -249,6 +249,7 @@ impl<'a> Driver<'a> {
             topic: 0,
             token: None,
             id: 0,
+            is_damaged: false,
         });
     }
 
