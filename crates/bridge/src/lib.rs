@@ -141,7 +141,8 @@ impl Bridge {
                 uploads.published(now, token, outcome, &mut told);
             }
             Event::Subscribed(token, result) => filters.answered(now, token, result, &mut told),
-            Event::Unsubscribed(token) => filters.ended(token),
+            // One that could not be ended has nobody who listens any more.
+            Event::Unsubscribed(token, _) => filters.ended(token),
             Event::Damaged(bytes) => told.news.push_back(News::Damaged(bytes)),
             _ => {}
         }

@@ -116,21 +116,21 @@ impl Line {
         None
     }
 
-    /// Does `text` stop within a quoted text before a [`Piece::Sized`]? Line ends in it are part of it: a topic of a stranger's.
-    pub fn is_within_text(&self, text: &[u8]) -> bool {
+    /// How far the header of a line with a [`Piece::Sized`] has come, when [`Line::length`] does not know it yet.
+    pub fn header(&self, text: &[u8]) -> Header {
         let mut reading = Reading::new(text);
+        let mut has_text = false;
         for (index, piece) in self.pieces.iter().enumerate() {
-            if matches!(piece, Piece::Sized(_)) {
-                return false;
-            }
             if reading.piece(self.pieces, index).is_none() {
-                let is_sized = |piece: &Piece| matches!(piece, Piece::Sized(_));
-                return matches!(piece, Piece::Quoted(_))
-                    && reading.rest.starts_with(b"\"")
-                    && self.pieces[index..].iter().any(is_sized);
+                return match piece {
+                    Piece::Quoted(_) if reading.rest.starts_with(b"\"") => Header::Open,
+                    _ if has_text => Header::Broken,
+                    _ => Header::Other,
+                };
             }
+            has_text |= matches!(piece, Piece::Quoted(_));
         }
-        false
+        Header::Other
     }
 
     /// Does `text` begin as this line does?
@@ -212,6 +212,17 @@ impl<'a> Reading<'a> {
         self.rest = &text[used..];
         Some(value)
     }
+}
+
+/// How far a header has come: [`Line::header`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Header {
+    /// It is none of this line.
+    Other,
+    /// Its quoted text has no end yet. Line ends in it are part of it: whoever publishes chooses the topic.
+    Open,
+    /// What follows its text is not what follows it: a topic with quotes, or noise.
+    Broken,
 }
 
 /// A code of `+CME ERROR` with its meaning.

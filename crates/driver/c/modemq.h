@@ -75,7 +75,7 @@ typedef enum modemq_event_kind {
   MODEMQ_EVENT_KIND_PUBLISHED,
   // What became of a subscription: token, outcome (DELIVERED or REFUSED); when refused refuser, code.
   MODEMQ_EVENT_KIND_SUBSCRIBED,
-  // A subscription has ended: token.
+  // A subscription has ended, or could not be ended and goes on: token, outcome (DELIVERED or REFUSED); when refused refuser, code.
   MODEMQ_EVENT_KIND_UNSUBSCRIBED,
   // The answer to a query: query, and number or text.
   MODEMQ_EVENT_KIND_ANSWER,

@@ -472,8 +472,8 @@ pub enum Event<'d> {
     Published(Token, Outcome),
     /// What became of a subscription.
     Subscribed(Token, Result<(), Refusal>),
-    /// A subscription has ended.
-    Unsubscribed(Token),
+    /// A subscription has ended; or it has not, since the module or the broker refused that three times, and goes on.
+    Unsubscribed(Token, Result<(), Refusal>),
     /// The answer to a query.
     Answer(Query, Answer<'d>),
     /// A query has no answer.

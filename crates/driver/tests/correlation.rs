@@ -942,7 +942,7 @@ fn requests_for_a_topic_that_overtake_each_other_are_all_carried_out() {
         line.events(),
         [
             "Subscribed(Token(1), Ok(()))",
-            "Unsubscribed(Token(2))",
+            "Unsubscribed(Token(2), Ok(()))",
             "Subscribed(Token(3), Ok(()))"
         ]
     );
@@ -1049,10 +1049,65 @@ fn what_is_typed_next_is_not_the_end_of_what_is_half_typed() {
     // Flow control, as long as a module may take to write its flash and longer.
     line.wait(Duration::from_secs(60));
     assert_eq!(line.events(), ["Done(Err(TimedOut))"]);
-    line.wait(Duration::from_secs(60));
+    line.wait(Duration::from_secs(20));
     assert_eq!(line.driver.poll_transmit(), Some(&b"UN=1\r"[..]));
     assert_eq!(line.typed(), "UN=1\r");
     line.types("AT+IPR?\r");
+}
+
+/// The port held the rest of a line back for ever, and nobody pulled the pin.
+#[test]
+fn a_port_that_takes_nothing_any_more_is_a_module_to_reset() {
+    let mut line = Line::new("ec20");
+    let options = Options {
+        reset_pin: true,
+        ..common::OPTIONS
+    };
+    line.driver.connect(line.now, options).unwrap();
+    line.answer(common::answers("ec20"));
+    line.driver.query(line.now, Query::Signal).unwrap();
+    line.wait(Duration::from_millis(20));
+    line.driver.transmitted(line.now, 5);
+    let mut events = line.events();
+    while !events.contains(&"Reset".into()) {
+        let due = line.driver.next_deadline().unwrap();
+        assert!(due < Instant::from_millis(200_000));
+        line.now = due;
+        line.driver.advance(due);
+        line.drain();
+        events.extend(line.events());
+    }
+    assert!(events.contains(&"Unanswered(Signal)".into()));
+    assert!(events.contains(&"Lost(Silent)".into()));
+    // The rest of the line is not typed at a module that starts anew.
+    line.types("AT+IPR?\r");
+}
+
+/// Three lines in a twentieth of a second, and the connection was thrown away, for ever.
+#[test]
+fn a_subscription_that_cannot_be_ended_goes_on() {
+    for clean_session in [true, false] {
+        let mut line = Line::new("ec20");
+        let options = Options {
+            clean_session,
+            ..common::OPTIONS
+        };
+        line.driver
+            .subscribe(line.now, "t", QoS::AtLeastOnce)
+            .unwrap();
+        line.driver.connect(line.now, options).unwrap();
+        line.answer(common::answers("ec20"));
+        line.events();
+        line.driver.unsubscribe(line.now, "t").unwrap();
+        for _ in 0..3 {
+            line.types("AT+QMTUNS=…");
+            line.say(ERROR);
+        }
+        assert_eq!(line.events(), ["Unsubscribed(Token(2), Err(Module(None)))"]);
+        line.wait(Duration::from_secs(30));
+        assert_eq!(line.typed(), "");
+        assert!(line.driver.is_connected());
+    }
 }
 
 #[test]

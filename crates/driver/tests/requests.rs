@@ -107,7 +107,7 @@ fn without_a_connection_a_subscription_ends_at_once() {
         line.wait(Duration::ZERO);
         assert_eq!(
             line.events(),
-            [format!("Unsubscribed(Token({}))", 2 * round + 2)]
+            [format!("Unsubscribed(Token({}), Ok(()))", 2 * round + 2)]
         );
     }
     line.driver.connect(line.now, OPTIONS).unwrap();

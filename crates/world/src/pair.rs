@@ -70,7 +70,7 @@ impl From<Event<'_>> for Told {
             Event::Recovered => Event::Recovered,
             Event::Published(token, outcome) => Event::Published(token, outcome),
             Event::Subscribed(token, result) => Event::Subscribed(token, result),
-            Event::Unsubscribed(token) => Event::Unsubscribed(token),
+            Event::Unsubscribed(token, result) => Event::Unsubscribed(token, result),
             Event::Unanswered(query) => Event::Unanswered(query),
             Event::Done(result) => Event::Done(result),
             Event::Reset => Event::Reset,

@@ -198,7 +198,7 @@ fn a_subscription_ends() {
         pair.run_for(Duration::from_secs(5));
         assert!(
             pair.take_told()
-                .contains(&Told::Event(Event::Unsubscribed(token)))
+                .contains(&Told::Event(Event::Unsubscribed(token, Ok(()))))
         );
         pair.bench.publish("t", b"x", mqtt::QoS::AtMostOnce, false);
         pair.run_for(Duration::from_secs(5));

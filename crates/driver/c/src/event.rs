@@ -25,7 +25,7 @@ pub enum modemq_event_kind {
     Published,
     /// What became of a subscription: token, outcome (DELIVERED or REFUSED); when refused refuser, code.
     Subscribed,
-    /// A subscription has ended: token.
+    /// A subscription has ended, or could not be ended and goes on: token, outcome (DELIVERED or REFUSED); when refused refuser, code.
     Unsubscribed,
     /// The answer to a query: query, and number or text.
     Answer,
@@ -347,7 +347,10 @@ impl From<Event<'_>> for modemq_event {
                 let outcome = result.map_or_else(Outcome::Refused, |()| Outcome::Delivered);
                 Self::new(Kind::Subscribed).token(token).outcome(outcome)
             }
-            Event::Unsubscribed(token) => Self::new(Kind::Unsubscribed).token(token),
+            Event::Unsubscribed(token, result) => {
+                let outcome = result.map_or_else(Outcome::Refused, |()| Outcome::Delivered);
+                Self::new(Kind::Unsubscribed).token(token).outcome(outcome)
+            }
             Event::Answer(query, answer) => Self::new(Kind::Answer).query(query).answer(answer),
             Event::Unanswered(query) => Self::new(Kind::Unanswered).query(query),
             Event::Line(line) => Self::new(Kind::Line).text(line),

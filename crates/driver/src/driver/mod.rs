@@ -68,6 +68,8 @@ pub struct Driver<'a> {
     questions: u8,
     /// Nothing is typed before.
     free_at: Instant,
+    /// A port that has not taken the rest of a line until then will not.
+    stuck_at: Instant,
     format: Format,
     packet: u16,
     /// The broker may hold the identifier of a message with QoS 2 in a session that is kept.
@@ -232,7 +234,7 @@ enum Note {
     Recovered,
     Published(Token, Outcome),
     Subscribed(Token, Result<(), Refusal>),
-    Unsubscribed(Token),
+    Unsubscribed(Token, Result<(), Refusal>),
     Unanswered(Query),
     Done(Result<(), CommandFailure>),
     Reset,
@@ -325,6 +327,7 @@ impl<'a> Driver<'a> {
             resync: None,
             questions: 0,
             free_at: Instant::ZERO,
+            stuck_at: Instant::ZERO,
             format: Format::Unknown,
             packet: 0,
             has_unsettled: false,
@@ -486,7 +489,7 @@ impl<'a> Driver<'a> {
         // Nobody has heard of it.
         if self.stage == Stage::Off && !self.topics.may_be_held(at) {
             self.topics.remove(at);
-            self.notes.push(Note::Unsubscribed(token));
+            self.notes.push(Note::Unsubscribed(token, Ok(())));
             return Ok(token);
         }
         self.topics.set(at, Interest::Leaving);
@@ -618,7 +621,11 @@ impl<'a> Driver<'a> {
     /// Would [`Driver::command`] be taken now? If not, the end of what runs is an input or a deadline like any other: ask again after
     /// it.
     pub fn can_command(&self) -> bool {
-        self.pending.is_none() && self.resync.is_none() && self.raw.is_none() && self.may_ask()
+        self.pending.is_none()
+            && self.resync.is_none()
+            && self.raw.is_none()
+            && !self.is_half_typed()
+            && self.may_ask()
     }
 
     /// Takes bytes of the serial port, in any slicing, up to the first event; returns how many. **Drain the events, and give it
@@ -669,6 +676,9 @@ impl<'a> Driver<'a> {
         {
             self.expire(pending);
         }
+        if self.pending.is_none() && self.is_half_typed() && now >= self.stuck_at {
+            self.give_up_port();
+        }
         self.pump();
     }
 
@@ -678,8 +688,8 @@ impl<'a> Driver<'a> {
         let next = if let Some(pending) = &self.pending {
             Some(pending.deadline)
         } else if self.is_half_typed() {
-            // The port has the word.
-            None
+            // Nothing may be typed until the port has taken the rest of the line.
+            Some(self.stuck_at)
         } else if let Some(resync) = &self.resync {
             Some(resync.quiet_at.unwrap_or(resync.ask_at).max(self.free_at))
         } else {
@@ -692,7 +702,7 @@ impl<'a> Driver<'a> {
         let lines = if self.is(Mutant::ReadsPayloads) {
             &[]
         } else {
-            self.language.sized()
+            self.language.sized(self.model)
         };
         Sized {
             lines,
@@ -778,7 +788,7 @@ impl<'a> Driver<'a> {
                 Note::Recovered => Event::Recovered,
                 Note::Published(token, outcome) => Event::Published(token, outcome),
                 Note::Subscribed(token, result) => Event::Subscribed(token, result),
-                Note::Unsubscribed(token) => Event::Unsubscribed(token),
+                Note::Unsubscribed(token, result) => Event::Unsubscribed(token, result),
                 Note::Unanswered(query) => Event::Unanswered(query),
                 Note::Done(result) => Event::Done(result),
                 Note::Reset => Event::Reset,
@@ -811,12 +821,26 @@ impl<'a> Driver<'a> {
         self.sent > 0 && !self.is_typed()
     }
 
+    /// The port takes nothing any more: what a reset might mend.
+    fn give_up_port(&mut self) {
+        (self.typed, self.sent) = (0, 0);
+        self.resync = None;
+        if self.wanted {
+            self.fail(Why::Silent, Rung::Reset);
+        } else if self.stage != Stage::Off {
+            self.hung_up();
+        } else {
+            self.query_done();
+        }
+    }
+
     /// The command that is on the line, which is waited for no more. Of a line of which no byte is out none follows.
     fn take_pending(&mut self) -> Option<Pending> {
         let pending = self.pending.take()?;
         if self.sent == 0 {
             self.typed = 0;
         }
+        self.stuck_at = self.now + outcome::HELD_BACK;
         Some(pending)
     }
 

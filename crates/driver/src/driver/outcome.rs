@@ -183,6 +183,8 @@ impl Driver<'_> {
             Outcome::Unknown if self.outbox.qos != QoS::AtMostOnce => Sending::Doubtful,
             _ => Sending::Nothing,
         };
+        // It was the one that the broker may have held.
+        self.has_unsettled &= !(outcome == Outcome::Delivered && self.outbox.repeats);
         self.has_unsettled |= outcome == Outcome::Unknown
             && self.outbox.qos == QoS::ExactlyOnce
             && !self.options.clean_session;
@@ -195,12 +197,6 @@ impl Driver<'_> {
         let refusal = match result {
             Ok(()) if self.reading == Some(0) && self.must_revive(at) => return,
             Ok(()) => Ok(()),
-            // It has the topic still.
-            Err(Trouble::Refused(_) | Trouble::Broker(_))
-                if leaves && self.topics.may_be_held(at) =>
-            {
-                return self.count_poll();
-            }
             Err(Trouble::Refused(code)) => Err(Refusal::Module(code)),
             Err(Trouble::Broker(code)) => Err(Refusal::Broker(code.unwrap_or(128))),
             _ if self.may_come_late(result) => {
@@ -217,7 +213,28 @@ impl Driver<'_> {
             // Asked again once the module is understood again: to subscribe twice does no harm.
             Err(Trouble::TimedOut) => return self.count_poll(),
         };
-        self.topic_done(at, pending.token, pending.job, refusal);
+        match refusal {
+            // It is typed again, up to three times.
+            Err(refusal) if leaves && self.topics.may_be_held(at) => {
+                self.stays_subscribed(at, pending.token, refusal);
+            }
+            refusal => self.topic_done(at, pending.token, pending.job, refusal),
+        }
+    }
+
+    /// A subscription could not be ended. After the third time it goes on, and that is told; true then.
+    fn stays_subscribed(&mut self, at: usize, token: Option<Token>, refusal: Refusal) -> bool {
+        self.polls += 1;
+        if self.polls < 3 {
+            return false;
+        }
+        self.polls = 0;
+        let token = token.unwrap_or_else(|| self.topics.token(at));
+        if self.topics.token(at) == token {
+            self.topics.set(at, Interest::Held);
+        }
+        self.notes.push(Note::Unsubscribed(token, Err(refusal)));
+        true
     }
 
     /// The module says that it does not have the topic, and has asked nobody. True when the broker may have it.
@@ -226,9 +243,15 @@ impl Driver<'_> {
         let is_unknown = self.topics.may_be_held(at) && !self.topics.was_granted(at);
         let may_have = !self.options.clean_session || is_unknown;
         let revives = may_have && self.topics.interest(at) == Interest::Leaving;
+        let token = Some(self.topics.token(at));
         if revives {
-            self.topics.set(at, Interest::Reviving);
-            self.count_poll();
+            // What the broker has nobody knows: when it shall go on it is subscribed to.
+            let next = if self.stays_subscribed(at, token, Refusal::Module(None)) {
+                Interest::Wanted
+            } else {
+                Interest::Reviving
+            };
+            self.topics.set(at, next);
         }
         revives
     }
@@ -256,7 +279,7 @@ impl Driver<'_> {
         };
         let is_superseded = self.topics.token(at) != token;
         if job == Job::Unsubscribe {
-            self.notes.push(Note::Unsubscribed(token));
+            self.notes.push(Note::Unsubscribed(token, result));
             if !is_superseded {
                 self.topics.remove(at);
             }

@@ -281,9 +281,9 @@ impl Driver<'_> {
                 self.questions = self.questions.saturating_sub(1);
             }
             (Report::Busy, _)
-                if self
-                    .pending
-                    .is_some_and(|pending| pending.phase == Phase::Reply) =>
+                if self.pending.is_some_and(|pending| {
+                    matches!(pending.phase, Phase::Reply | Phase::Prompt)
+                }) =>
             {
                 self.thrown_away();
             }

@@ -16,6 +16,9 @@ impl Driver<'_> {
             self.notes.push(Note::Lost(why));
         }
         self.lose_messages();
+        if matches!(why, Why::Silent | Why::NotUnderstood) {
+            self.query_done();
+        }
         let mut least = least;
         if let Some(pending) = self.take_pending()
             && pending.phase != Phase::Report
@@ -126,6 +129,7 @@ impl Driver<'_> {
             self.notes.push(Note::Reset);
         }
         self.resync = None;
+        (self.typed, self.sent) = (0, 0);
         self.restarted();
         self.go(Stage::Resetting);
         self.wait_until = self.now + BOOT;

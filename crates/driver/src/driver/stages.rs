@@ -120,8 +120,7 @@ impl Driver<'_> {
                 self.fail(Why::Refused(code), Rung::Reopen);
             }
             (Job::Login, _) => self.fail(Why::NotLoggedIn, Rung::Reopen),
-            // 3GPP TS 27.007 §9.2: 16 incorrect password. Other errors may be those of a line with a byte less.
-            (Job::Pin, Trouble::Refused(Some(16))) => {
+            (Job::Pin, Trouble::Refused(_)) => {
                 self.pin = Pin::Wrong;
                 self.go(Stage::Sim);
             }
@@ -244,6 +243,7 @@ impl Driver<'_> {
     pub(super) fn hung_up(&mut self) {
         self.go(Stage::Off);
         self.fresh = false;
+        self.query_done();
         self.notes.push(Note::Disconnected);
     }
 }

@@ -49,7 +49,7 @@ fn base64(pem: &str) -> Result<&str, TlsError> {
 }
 
 impl Language for EigenComm {
-    fn sized(&self) -> &'static [&'static Line] {
+    fn sized(&self, _: &Model) -> &'static [&'static Line] {
         &[]
     }
 

@@ -75,7 +75,7 @@ fn scheme(tls: Option<Tls<'_>>) -> i64 {
 }
 
 impl Language for Espressif {
-    fn sized(&self) -> &'static [&'static Line] {
+    fn sized(&self, _: &Model) -> &'static [&'static Line] {
         &[&esp::SUBRECV, &esp::SYSMFG]
     }
 

@@ -67,7 +67,7 @@ fn provision(step: u8, about: &About<'_>, line: &mut Writer<'_>) -> Step {
 }
 
 impl Language for Luat {
-    fn sized(&self) -> &'static [&'static Line] {
+    fn sized(&self, _: &Model) -> &'static [&'static Line] {
         &[&luat::MSUB_DIRECT]
     }
 

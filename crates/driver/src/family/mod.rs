@@ -254,7 +254,7 @@ pub(crate) enum Report<'l> {
 /// A family's language.
 pub(crate) trait Language: Sync {
     /// The reports that tell how long they are.
-    fn sized(&self) -> &'static [&'static Line];
+    fn sized(&self, model: &Model) -> &'static [&'static Line];
 
     /// Writes the command of a job.
     fn write(&self, job: Job, about: &About<'_>, line: &mut Writer<'_>) -> Step;

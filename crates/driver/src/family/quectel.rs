@@ -43,8 +43,8 @@ fn publishes_with(model: &Model, way: Way) -> &'static str {
 }
 
 impl Language for Quectel {
-    fn sized(&self) -> &'static [&'static Line] {
-        &[&q::RECV_LEN]
+    fn sized(&self, model: &Model) -> &'static [&'static Line] {
+        if is_nb(model) { &[] } else { &[&q::RECV_LEN] }
     }
 
     fn write(&self, job: Job, about: &About<'_>, line: &mut Writer<'_>) -> Step {
@@ -70,7 +70,7 @@ impl Language for Quectel {
                             apn.password.into(),
                         ],
                     ),
-                    quick.tolerant(),
+                    quick,
                 ),
                 Some(apn) => ask(
                     line.set(
@@ -150,13 +150,22 @@ impl Language for Quectel {
             ),
             // Digits that are none would be taken for digits.
             Job::Configure(5) if nb => read_format(line),
-            Job::Configure(5) => Step::Skip,
+            // Without lengths no message can be told from what the module says.
+            Job::Configure(5) => ask(
+                line.set("+QMTCFG=\"recv/mode\"", &[CLIENT]),
+                quick.tolerant(),
+            ),
             Job::Configure(6) if options.tls.is_some() => {
                 let context = if nb { TLS_CONTEXT_NB } else { TLS_CONTEXT };
                 let all = [CLIENT, 1.into(), context, TLS_CONNECTION];
                 let used = if nb { 4 } else { 3 };
                 ask(line.set("+QMTCFG=\"ssl\"", &all[..used]), quick)
             }
+            // What used the module before may have left it on.
+            Job::Configure(6) => ask(
+                line.set("+QMTCFG=\"ssl\"", &[CLIENT, 0.into()]),
+                quick.tolerant(),
+            ),
             Job::Configure(_) => Step::Done,
             Job::Open => ask(
                 line.set(
@@ -266,6 +275,9 @@ impl Language for Quectel {
             Job::Status => {
                 let values = q::CONN_READ.parse(text)?;
                 (values.int(0) == Some(0)).then(|| logged_in(values.int(1)))
+            }
+            Job::Configure(_) if text.starts_with(b"+QMTCFG: \"recv/mode\",") => {
+                Some(i64::from(text == b"+QMTCFG: \"recv/mode\",0,1"))
             }
             Job::Configure(_) | Job::Prepare => {
                 let values = q::DATA_FORMAT.parse(text)?;

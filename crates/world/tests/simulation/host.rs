@@ -620,8 +620,14 @@ impl Run<'_> {
                     topic.ended = None;
                 }
             }
-            Event::Unsubscribed(token) => {
+            Event::Unsubscribed(token, result) => {
                 let now = self.pair.now();
+                let known = self.topics.iter_mut().find(|topic| topic.token == token);
+                if let (Some(topic), Err(_)) = (known, result) {
+                    // It goes on.
+                    (topic.open, topic.wanted) = (false, true);
+                    return Ok(());
+                }
                 let known = self.topics.iter_mut().find(|topic| topic.token == token);
                 if let Some(topic) = known {
                     if topic.wanted {
