@@ -495,24 +495,6 @@ const char *modemq_rung_words(int rung);
 // Words for a MODEMQ_FAILURE_….
 const char *modemq_failure_words(int failure);
 
-// Words for a MODEMQ_STATUS_…. Never NULL, and never freed.
-const char *modemq_status_words(int status);
-
-// Words for a MODEMQ_OUTCOME_…. Of a refusal `modemq_refusal_words` says more.
-const char *modemq_outcome_words(int outcome);
-
-// Words for a refusal: a MODEMQ_REFUSER_… and its code.
-const char *modemq_refusal_words(int refuser, uint16_t code);
-
-// Words for a MODEMQ_WHY_…. Of MODEMQ_WHY_REFUSED `modemq_refusal_words(MODEMQ_REFUSER_BROKER, code)` says more.
-const char *modemq_why_words(int why);
-
-// Words for a MODEMQ_RUNG_….
-const char *modemq_rung_words(int rung);
-
-// Words for a MODEMQ_FAILURE_….
-const char *modemq_failure_words(int failure);
-
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

@@ -51,7 +51,7 @@ pub struct Memory<'a> {
 
 /// Where to connect, and as whom. The strings are the caller's, and are typed as they are: Huawei's, Aliyun's and ThingsBoard's
 /// credentials are nothing special.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Options<'a> {
     /// The broker's name or address.
     pub host: &'a str,
@@ -100,6 +100,26 @@ impl<'a> Options<'a> {
             .chain(will.into_iter().flatten())
             .chain(apn.into_iter().flatten())
             .chain(wifi.into_iter().flatten())
+    }
+}
+
+/// Without what is secret.
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("client_id", &self.client_id)
+            .field("username", &self.username)
+            .field("keep_alive", &self.keep_alive)
+            .field("clean_session", &self.clean_session)
+            .field("will", &self.will)
+            .field("apn", &self.apn)
+            .field("wifi", &self.wifi)
+            .field("tls", &self.tls)
+            .field("reset_pin", &self.reset_pin)
+            .field("patience", &self.patience)
+            .finish_non_exhaustive()
     }
 }
 
@@ -198,7 +218,7 @@ impl<'a> Tls<'a> {
 }
 
 /// An access point of the mobile network.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Apn<'a> {
     /// Its name.
     pub name: &'a str,
@@ -208,13 +228,32 @@ pub struct Apn<'a> {
     pub password: &'a str,
 }
 
+/// Without its password.
+impl fmt::Debug for Apn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Apn")
+            .field("name", &self.name)
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A Wi-Fi access point.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Wifi<'a> {
     /// Its name.
     pub ssid: &'a str,
     /// Its password; empty when it is open.
     pub password: &'a str,
+}
+
+/// Without its password.
+impl fmt::Debug for Wifi<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wifi")
+            .field("ssid", &self.ssid)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How long the driver waits.

@@ -107,7 +107,11 @@ mod port;
 mod store;
 
 pub use api::*;
+/// The models, and what they say.
+pub use dialect;
 pub use driver::Driver;
 pub use family::{Module, models};
+/// The time, which the caller tells.
+pub use instant;
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;

@@ -159,3 +159,27 @@ fn a_packet_that_is_sent_again_is_waited_for() {
         assert_eq!(line.events(), ["Published(Token(1), Delivered)"], "{model}");
     }
 }
+
+#[test]
+fn no_secret_is_shown() {
+    let options = Options {
+        password: Some("SECRET"),
+        pin: Some("4711"),
+        apn: Some(driver::Apn {
+            name: "iot",
+            username: "user",
+            password: "SECRET",
+        }),
+        wifi: Some(driver::Wifi {
+            ssid: "home",
+            password: "SECRET",
+        }),
+        ..OPTIONS
+    };
+    let shown = format!("{options:?}");
+    assert!(
+        !shown.contains("SECRET") && !shown.contains("4711"),
+        "{shown}"
+    );
+    assert!(shown.contains("iot") && shown.contains("home"));
+}

@@ -268,12 +268,13 @@ impl Gateway<'_> {
         let mut leaving = None;
         loop {
             let now = modem.now();
+            // It may give readings up, and the last of them.
+            if leaving.is_none() {
+                self.publish(&mut modem.driver, now);
+            }
             if leaving.is_none() && (self.is_stopped || self.is_done()) {
                 modem.driver.disconnect(now);
                 leaving = Some(tokio::time::Instant::now() + GOODBYE);
-            }
-            if leaving.is_none() {
-                self.publish(&mut modem.driver, now);
             }
             let has_room = self.has_room();
             tokio::select! {

@@ -144,7 +144,8 @@ fn secrets(model: &Model, line: &[u8]) -> Vec<std::ops::Range<usize>> {
     let named = statement.params.iter().zip(values);
     let secret = named.filter(|(param, value)| {
         let name = param.name.to_ascii_lowercase();
-        !value.text().is_empty() && SECRET.iter().any(|word| name.contains(word))
+        let is_secret = name.ends_with("pin") || SECRET.iter().any(|word| name.contains(word));
+        !value.text().is_empty() && is_secret
     });
     secret
         .map(|(_, value)| {
@@ -175,6 +176,7 @@ mod tests {
     #[test]
     fn passwords_are_not_shown() {
         for (line, shown) in [
+            (r#"AT+CPIN="4711""#, r#"AT+CPIN="***""#),
             (
                 r#"AT+MCONFIG="id","user","hunter2""#,
                 r#"AT+MCONFIG="id","user","***""#,

@@ -132,6 +132,11 @@ pub async fn run(args: Args) -> Result<ExitCode, super::Error> {
     let (server, events) = BrokerServer::start_under(config, policy, uplink, &args.listen).await?;
     for address in server.local_addrs() {
         writeln!(io::stdout(), "bridge on {address}")?;
+        if !address.ip().is_loopback() && (args.user.is_empty() || args.anonymous) {
+            eprintln!(
+                "modemq bridge: whoever reaches {address} may use the module: --user NAME:PASSWORD lets in who knows it"
+            );
+        }
     }
     io::stdout().flush()?;
     // Clients are served while the module starts.

@@ -28,8 +28,14 @@ pub struct Connection {
     #[arg(short = 'P', long = "pw", value_name = "PASSWORD")]
     password: Option<String>,
 
-    /// Protocol version
-    #[arg(short = 'V', long, value_name = "VERSION", default_value = "mqttv311")]
+    /// Protocol version; through a module it is its own
+    #[arg(
+        short = 'V',
+        long,
+        value_name = "VERSION",
+        default_value = "mqttv311",
+        conflicts_with = "via"
+    )]
     protocol_version: VersionArg,
 
     /// Keep alive in seconds; 0 is off
