@@ -79,7 +79,7 @@ pub struct Options<'a> {
     pub wifi: Option<Wifi<'a>>,
     /// TLS; `None`: plain TCP.
     pub tls: Option<Tls<'a>>,
-    /// Can the caller reset the module? Then the last rung is [`Event::Reset`], and otherwise a command, which a module that
+    /// Can the caller reset the module? Give an ESP-AT this pin: it waits for a message's data for ever. Then the last rung is [`Event::Reset`], and otherwise a command, which a module that
     /// hears nothing does not hear.
     pub reset_pin: bool,
     /// How long the driver waits.

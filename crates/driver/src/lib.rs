@@ -53,7 +53,8 @@
 //! - Packets are known by their identifiers. Luat's acknowledgements have none: one that does not come in time ends the session,
 //!   so that it cannot be taken for that of the next message.
 //! - A module that may be waiting for a message's data is not typed at until it must have given up, so that no command becomes part
-//!   of a message.
+//!   of a message. **An ESP-AT never gives up**: it is reset by its pin, and without one ([`Options::reset_pin`]) what is typed next
+//!   becomes the end of the message.
 //!
 //! # Recovery
 //!

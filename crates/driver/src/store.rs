@@ -131,9 +131,9 @@ pub(crate) enum Interest {
     Refused = 2,
     /// It is to be unsubscribed from.
     Leaving = 3,
-    /// The same, and then it is [`Interest::Wanted`]: the module has it with another quality.
+    /// Unsubscribe, then subscribe again: the module ignores another quality for a topic that it has.
     Replacing = 4,
-    /// It is to be subscribed to, and then it is [`Interest::Leaving`]: the module does not know of it, and the broker does.
+    /// Subscribe, then unsubscribe: the broker may hold the topic, and a module that has forgotten it refuses to unsubscribe.
     Reviving = 5,
 }
 

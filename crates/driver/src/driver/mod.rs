@@ -89,7 +89,7 @@ pub struct Driver<'a> {
     /// What had been seen at the last check, and how many there were since it was subscribed to everything.
     checked: (Stats, u8),
     climb: Option<Climb>,
-    /// The module has started anew, or was not set up: it is set up from its echo on.
+    /// The module has started anew, or never answered the echo: it is set up from there, whatever the rung.
     fresh: bool,
     /// When it said so.
     started_at: Option<Instant>,
@@ -197,7 +197,7 @@ struct Resync {
     answered: bool,
     /// Final results that belong to none.
     strays: u8,
-    /// So has its final result: when no other has come until then, it is over.
+    /// The last answer has come whole. If no other final result comes until then, none is outstanding and the search ends.
     quiet_at: Option<Instant>,
 }
 
@@ -854,7 +854,7 @@ impl<'a> Driver<'a> {
         match (self.pending, self.resync) {
             (Some(pending), _) => {
                 let is_due = match pending.phase {
-                    // Of two lines the first may be lost.
+                    // Also where `OK` comes first: it may have been lost, and `>` proves that the data is awaited.
                     Phase::Reply => {
                         matches!(pending.ask.prompt, PromptAt::First | PromptAt::AfterOk)
                     }

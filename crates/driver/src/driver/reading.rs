@@ -165,7 +165,7 @@ impl Driver<'_> {
                 };
                 let is_answer = match self.language.report(self.model, line, false) {
                     Report::Unknown => !is_report,
-                    // What no question is answered with.
+                    // Never an answer: a message and the outcome of a login come by themselves only.
                     Report::Message { .. }
                     | Report::Opened(_)
                     | Report::LoggedIn(Ok(()) | Err(Some(_))) => false,

@@ -31,7 +31,7 @@ impl Driver<'_> {
                 Some(patience) if may_want_data => {
                     self.begin_resync(self.now + patience + outcome::HELD_BACK, true);
                 }
-                // It waits for them for ever.
+                // This module never stops waiting for data, so only a reset ends it.
                 None if may_want_data => {
                     self.resync = None;
                     least = Rung::Reset;

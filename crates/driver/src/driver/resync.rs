@@ -68,7 +68,7 @@ impl Driver<'_> {
         }
     }
 
-    /// Asks, or ends it; false when there is nothing to do yet.
+    /// Types the next question when it is due. True when the search has ended, either way.
     pub(super) fn pump_resync(&mut self) -> bool {
         let Some(mut resync) = self.resync else {
             return false;
@@ -84,7 +84,8 @@ impl Driver<'_> {
         if self.now < resync.ask_at {
             return false;
         }
-        // Not a word while it might have waited for data: what is typed may yet become data. Better none at all.
+        // The module said nothing for as long as it may wait for data, so it may still wait. A question would become part of the
+        // message: the reset pin is better.
         let is_dead = resync.in_doubt && self.options.reset_pin && self.stage != Stage::Off;
         if resync.asked == QUESTIONS || is_dead {
             self.resync = None;

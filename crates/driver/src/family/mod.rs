@@ -53,7 +53,7 @@ pub(crate) enum Job {
     Login,
     /// A topic.
     Subscribe,
-    /// A topic no more. 0 the module did not have it, and did nothing.
+    /// Unsubscribe. Reads 0 when the module had no such subscription and sent nothing to the broker.
     Unsubscribe,
     /// What must be set for this message, and whether it is: 1 yes.
     Prepare,
